@@ -1,0 +1,87 @@
+"""What can go wrong, as a tree.
+
+    ChainruleError
+    ├── InputError            exit code 2: what was given cannot be used      (is a ValueError)
+    │   ├── ShapeError        an array has the wrong shape
+    │   ├── DtypeError        an array has the wrong dtype                    (is a TypeError)
+    │   ├── ValueRangeError   a number is NaN, infinite or out of range
+    │   ├── UnknownNameError  no dataset, recipe, layer … of that name; the near match is suggested
+    │   ├── DataFileError     a data file or picture is not what it claims to be
+    │   ├── ModelFileError    a model file is not one, or does not fit the data
+    │   └── OutputError       a file or folder cannot be written
+    └── FailureError          exit code 1: the input was fine, the work failed (is a RuntimeError)
+        ├── DivergenceError   the loss stopped being finite
+        ├── DownloadError     no mirror could be reached, or none had the right bytes
+        └── MissingPackageError   an optional package is not installed        (is an ImportError)
+
+Every message says what was wrong, where, what was expected, and what to do next. The command line prints the
+message alone and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ChainruleError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(ChainruleError, ValueError):
+    """What was given cannot be used."""
+
+    exit_code = 2
+
+
+class ShapeError(InputError):
+    """An array has the wrong shape."""
+
+
+class DtypeError(InputError, TypeError):
+    """An array has the wrong dtype."""
+
+
+class ValueRangeError(InputError):
+    """A number is NaN, infinite or out of range."""
+
+
+class UnknownNameError(InputError):
+    """Nothing goes by that name."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], *, hint: str = "") -> None:
+        choices = list(choices)
+        near = difflib.get_close_matches(name.lower(), choices, n=1)
+        question = f" Did you mean '{near[0]}'?" if near else ""
+        known = f" Known: {', '.join(choices)}." if choices else ""
+        super().__init__(f"There is no {kind} '{name}'.{question}{known}{' ' + hint if hint else ''}")
+
+
+class DataFileError(InputError):
+    """A data file or picture is not what it claims to be."""
+
+
+class ModelFileError(InputError):
+    """A model file is not one, or does not fit the data."""
+
+
+class OutputError(InputError):
+    """A file or folder cannot be written."""
+
+
+class FailureError(ChainruleError, RuntimeError):
+    """The input was fine, the work failed."""
+
+
+class DivergenceError(FailureError):
+    """The loss stopped being finite."""
+
+
+class DownloadError(FailureError):
+    """No mirror could be reached, or none had the right bytes."""
+
+
+class MissingPackageError(FailureError, ImportError):
+    """An optional package is not installed."""
