@@ -1,0 +1,1 @@
+"""chainrule: a neural network for handwritten digits, built from NumPy and mathematics alone."""

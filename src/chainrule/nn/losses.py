@@ -1,0 +1,168 @@
+"""Losses: how wrong the outputs are, and the gradient of that, from one function.
+
+Each returns `(loss, d_output)`. When a batch comes in parts, `total=` is the N of the whole batch: losses and
+gradients of the parts then add up to those of the batch. Penalties on θ are not included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.nn.arrays import SCRATCH, Array, require_labels
+
+Loss = Callable[..., tuple[float, Array]]
+
+
+@np.errstate()
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    out: Array | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    sample_weight: Array | None = None,
+    total: float | None = None,
+) -> tuple[float, Array]:
+    """Mean cross-entropy of p = softmax(logits) under the targets t, and its gradient.
+
+        ℓ = −1/N Σᵢ wᵢ Σ_c t[i, c] log p[i, c]        ∂ℓ/∂logits = wᵢ (p − t) / N
+
+    Parameters
+    ----------
+    logits : float array, shape (N, C)
+    targets : integer array, shape (N,), 0 ≤ label < C; or float array, shape (N, C), rows that sum to 1
+        Labels stand for one-hot rows t.
+    out : float array, shape (N, C), optional
+        Receives the gradient; may be `logits` itself.
+    label_smoothing : float, 0 ≤ ε < 1
+        t becomes (1 − ε) t + ε/C.
+    sample_weight : float array, shape (N,), optional
+        wᵢ, 1 where not given. A weight of 2 counts as the example given twice.
+    total : float, optional
+        The N to divide by; Σ wᵢ where not given.
+
+    Returns
+    -------
+    loss : float, in nats per example
+    d_logits : float array, shape (N, C)
+
+    Raises
+    ------
+    ShapeError
+        If there is not one target a row; names both shapes.
+    ValueRangeError
+        If a label is not one of the C classes, or the smoothing not in [0, 1); names the row.
+
+    References
+    ----------
+    Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.108; label smoothing: Szegedy et al. (2016),
+    section 7. Derived in docs/mathematics.md.
+    """
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
+    np.setbufsize(SCRATCH)
+    _require_targets(logits, targets)
+    z = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)  # softmax(z) = softmax(logits)
+    expected = _expected_logit(z, targets)  # Σ_c t z
+    if label_smoothing:
+        expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=1)
+    d = np.exp(z, out=z)
+    normalizer = d.sum(axis=1, keepdims=True)
+    losses = np.log(normalizer[:, 0]) - expected  # −Σ_c t log p, as log p = z − log Σ eᶻ
+    np.divide(d, normalizer, out=d)  # p
+    if label_smoothing:
+        np.subtract(d, label_smoothing / d.shape[1], out=d)
+    _subtract_targets(d, targets, 1.0 - label_smoothing)
+    return _weighted_mean(losses, d, sample_weight, total)
+
+
+@np.errstate()
+def mean_squared_error(
+    outputs: Array,
+    targets: Array,
+    out: Array | None = None,
+    *,
+    sample_weight: Array | None = None,
+    total: float | None = None,
+) -> tuple[float, Array]:
+    """Mean over examples and outputs of the squared difference, and its gradient.
+
+        ℓ = 1/N Σᵢ wᵢ 1/C Σ_c (y[i, c] − t[i, c])²        ∂ℓ/∂y = 2 wᵢ (y − t) / (N C)
+
+    Parameters
+    ----------
+    outputs : float array, shape (N, C)
+    targets : integer array, shape (N,), standing for one-hot rows t; or float array, shape (N, C)
+    out : float array, shape (N, C), optional
+        Receives the gradient; may be `outputs` itself.
+    sample_weight : float array, shape (N,), optional
+        wᵢ, 1 where not given.
+    total : float, optional
+        The N to divide by; Σ wᵢ where not given.
+
+    Returns
+    -------
+    loss : float, in squared units of the output
+    d_outputs : float array, shape (N, C)
+
+    Raises
+    ------
+    ShapeError
+        If there is not one target a row; names both shapes.
+
+    References
+    ----------
+    Bishop, Pattern Recognition and Machine Learning (2006), eq. 5.11, as a mean and without its ½.
+    """
+    np.setbufsize(SCRATCH)
+    _require_targets(outputs, targets)
+    d = np.empty_like(outputs) if out is None else out
+    np.copyto(d, outputs)
+    _subtract_targets(d, targets, 1.0)
+    classes = d.shape[1]
+    losses = np.einsum("ic,ic->i", d, d) / classes
+    np.multiply(d, 2.0 / classes, out=d)
+    return _weighted_mean(losses, d, sample_weight, total)
+
+
+def _require_targets(rows: Array, targets: Array) -> None:
+    """Refuse targets that are neither one label a row nor one row a row."""
+    if targets.ndim == 1:
+        require_labels(targets, *rows.shape)
+    elif targets.shape != rows.shape:
+        raise ShapeError(f"targets have shape {targets.shape}; expected {rows.shape}, or ({len(rows)},) labels.")
+    elif targets.dtype != rows.dtype:
+        raise DtypeError(f"targets are {targets.dtype}; expected {rows.dtype}, the network's own dtype.")
+
+
+def _expected_logit(z: Array, targets: Array) -> Array:
+    """Σ_c t[i, c] z[i, c], shape (N,)."""
+    if targets.ndim == 1:
+        return z[np.arange(len(z)), targets]
+    return np.einsum("ic,ic->i", z, targets)
+
+
+def _subtract_targets(d: Array, targets: Array, scale: float) -> None:
+    """d ← d − scale · t, in place."""
+    if targets.ndim == 1:
+        d[np.arange(len(d)), targets] -= scale
+    else:
+        np.subtract(d, scale * targets, out=d)
+
+
+def _weighted_mean(
+    losses: Array, d: Array, sample_weight: Array | None, total: float | None
+) -> tuple[float, Array]:
+    """(Σ w ℓ / total, w d / total), d in place."""
+    if sample_weight is not None:
+        if sample_weight.shape != losses.shape:
+            raise ShapeError(f"sample_weight has shape {sample_weight.shape}; expected {losses.shape}.")
+        losses = losses * sample_weight
+        np.multiply(d, sample_weight[:, np.newaxis], out=d)
+    if total is None:
+        total = len(losses) if sample_weight is None else float(sample_weight.sum())
+    np.multiply(d, 1.0 / total, out=d)
+    return float(losses.sum()) / total, d

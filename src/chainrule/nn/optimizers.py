@@ -1,0 +1,261 @@
+"""Optimizers: from a gradient to a step, in place. Each is a few operations on arrays as long as θ.
+
+All take `step(network, gradient)`, leave the gradient as it was, and read `learning_rate` anew at every step, so
+that a schedule is an assignment. Weight decay applies to weights and spares biases, as the network's layout says.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from chainrule.errors import ShapeError, ValueRangeError
+from chainrule.nn.arrays import Array
+from chainrule.nn.network import Network
+
+
+class Optimizer:
+    """What training asks of an optimizer: a learning rate, what it remembers, and `step`.
+
+    Attributes
+    ----------
+    learning_rate : float; η, read anew at every step
+    steps : int; steps taken so far
+    state : dict of float arrays, shape (P,); what is remembered between steps, empty before the first
+    """
+
+    remembers: tuple[str, ...] = ()
+
+    def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
+        if learning_rate < 0 or weight_decay < 0:
+            raise ValueRangeError(
+                f"learning_rate is {learning_rate} and weight_decay {weight_decay}; neither may be below 0."
+            )
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.steps = 0
+        self.state: dict[str, Array] = {}
+        self._rooms: dict[str, Array] = {}
+
+    def step(self, network: Network, gradient: Array) -> None:
+        """Take one step: θ ← θ − …, in place.
+
+        Parameters
+        ----------
+        network : Network
+        gradient : float array, shape (P,); ∂ℓ/∂θ, left as it is
+
+        Raises
+        ------
+        ShapeError
+            If the gradient is not laid out as θ is.
+        """
+        if gradient.shape != network.parameters.shape:
+            raise ShapeError(
+                f"gradient has shape {gradient.shape}, θ {network.parameters.shape}; expected the same."
+            )
+        for name in self.remembers:
+            if name not in self.state:
+                self.state[name] = np.zeros_like(network.parameters)
+        self.steps += 1
+        self._update(network, gradient)
+
+    def _update(self, network: Network, gradient: Array) -> None:
+        raise NotImplementedError
+
+    def _room(self, name: str, like: Array) -> Array:
+        """Scratch as long as θ, made once."""
+        if name not in self._rooms:
+            self._rooms[name] = np.empty_like(like)
+        return self._rooms[name]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum.
+
+        v ← μ v + g        θ ← θ − η v        (Nesterov: θ ← θ − η (g + μ v))
+
+    g is the gradient plus λθ, the gradient of ½λ‖θ‖², for weight decay λ.
+
+    Parameters
+    ----------
+    learning_rate : float; η
+    momentum : float, 0 ≤ μ < 1
+    nesterov : bool
+    weight_decay : float; λ
+
+    References
+    ----------
+    Polyak, Some methods of speeding up the convergence of iteration methods (1964); Sutskever, Martens, Dahl &
+    Hinton, On the importance of initialization and momentum in deep learning (2013), in PyTorch's form, where η
+    multiplies v when θ moves and not when v is made.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        _require_fraction(momentum=momentum)
+        if nesterov and not momentum:
+            raise ValueRangeError("nesterov=True needs a momentum above 0.")
+        self.momentum, self.nesterov = momentum, nesterov
+        self.remembers = ("velocity",) if momentum else ()
+
+    def _update(self, network: Network, gradient: Array) -> None:
+        θ, step = network.parameters, self._room("step", gradient)
+        g = self._penalized(network, gradient)
+        if self.momentum:
+            v = self.state["velocity"]
+            np.multiply(v, self.momentum, out=v)
+            np.add(v, g, out=v)
+            if self.nesterov:
+                np.multiply(v, self.momentum, out=step)
+                g = np.add(g, step, out=step)
+            else:
+                g = v
+        np.multiply(g, self.learning_rate, out=step)
+        np.subtract(θ, step, out=θ)
+
+    def _penalized(self, network: Network, gradient: Array) -> Array:
+        """g + λθ, where θ decays."""
+        if not self.weight_decay:
+            return gradient
+        g = self._room("penalized", gradient)
+        np.copyto(g, gradient)
+        for block in network.layout:
+            if block.decays:
+                penalty = np.multiply(
+                    network.parameters[block.slice],
+                    self.weight_decay,
+                    out=self._room("step", gradient)[block.slice],
+                )
+                np.add(g[block.slice], penalty, out=g[block.slice])
+        return g
+
+
+class Adam(Optimizer):
+    """Adaptive moments: each parameter's step is its mean gradient over its root mean square.
+
+        m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
+        θ ← θ − η · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)        t = 1, 2, … counts the steps
+
+    Parameters
+    ----------
+    learning_rate : float; η
+    betas : two floats, 0 ≤ β < 1
+    epsilon : float; ε
+
+    References
+    ----------
+    Kingma & Ba, Adam: A Method for Stochastic Optimization (2015), algorithm 1.
+    """
+
+    remembers = ("mean", "square")
+
+    def __init__(
+        self, learning_rate: float = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8
+    ) -> None:
+        super().__init__(learning_rate)
+        _require_fraction(beta1=betas[0], beta2=betas[1])
+        self.betas, self.epsilon = betas, epsilon
+
+    def _update(self, network: Network, gradient: Array) -> None:
+        θ, step = network.parameters, self._room("step", gradient)
+        m, v = self.state["mean"], self.state["square"]
+        β1, β2 = self.betas
+        np.multiply(gradient, 1 - β1, out=step)
+        np.multiply(m, β1, out=m)
+        np.add(m, step, out=m)
+        np.multiply(gradient, gradient, out=step)
+        np.multiply(step, 1 - β2, out=step)
+        np.multiply(v, β2, out=v)
+        np.add(v, step, out=v)
+        np.sqrt(v, out=step)
+        np.divide(step, math.sqrt(1 - β2**self.steps), out=step)
+        np.add(step, self.epsilon, out=step)
+        np.divide(m, step, out=step)
+        np.multiply(step, self.learning_rate / (1 - β1**self.steps), out=step)
+        np.subtract(θ, step, out=θ)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: before each of Adam's steps, θ ← (1 − ηλ) θ for weights, not for biases.
+
+    Parameters
+    ----------
+    learning_rate, betas, epsilon
+        As in `Adam`.
+    weight_decay : float; λ
+
+    References
+    ----------
+    Loshchilov & Hutter, Decoupled Weight Decay Regularization (2019), algorithm 2, with λ multiplied by η as
+    PyTorch does.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(learning_rate, betas=betas, epsilon=epsilon)
+        if weight_decay < 0:
+            raise ValueRangeError(f"weight_decay is {weight_decay}; it may not be below 0.")
+        self.weight_decay = weight_decay
+
+    def _update(self, network: Network, gradient: Array) -> None:
+        for block in network.layout:
+            if block.decays:
+                weights = network.parameters[block.slice]
+                np.multiply(weights, 1 - self.learning_rate * self.weight_decay, out=weights)
+        super()._update(network, gradient)
+
+
+class ExponentialAverage:
+    """A moving average of θ, which often predicts better than θ itself.
+
+        average ← β average + (1 − β) θ,        β = min(decay, t/(t + 1)) after the t-th of t = 0, 1, … updates
+
+    Early on β is smaller, so that the first, random θ is forgotten quickly: until `decay` takes over it is the
+    plain mean of all θ so far.
+
+    Parameters
+    ----------
+    decay : float, 0 ≤ decay < 1
+
+    References
+    ----------
+    Polyak & Juditsky, Acceleration of stochastic approximation by averaging (1992).
+    """
+
+    def __init__(self, decay: float) -> None:
+        _require_fraction(decay=decay)
+        self.decay = decay
+        self.updates = 0
+        self.parameters: Array | None = None
+        self._room: Array | None = None
+
+    def update(self, parameters: Array) -> None:
+        """Take θ into the average."""
+        if self.parameters is None or self._room is None:
+            self.parameters, self._room = parameters.copy(), np.empty_like(parameters)
+        β = min(self.decay, self.updates / (self.updates + 1))
+        np.subtract(parameters, self.parameters, out=self._room)
+        np.multiply(self._room, 1 - β, out=self._room)
+        np.add(self.parameters, self._room, out=self.parameters)
+        self.updates += 1
+
+
+def _require_fraction(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueRangeError(f"{name} is {value}; expected at least 0 and below 1.")
