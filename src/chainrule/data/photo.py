@@ -1,0 +1,227 @@
+"""A picture of one digit, made to look as MNIST's pictures do.
+
+MNIST's digits were cut out, scaled with their proportions kept to fit 20 × 20 pixels, and placed in 28 × 28 so that
+their centre of mass lies in the middle: bright ink on black. A network that has seen only such digits knows no
+others, so a photo is treated the same way.
+
+References
+----------
+LeCun, Cortes and Burges, The MNIST database of handwritten digits (1998).
+Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Systems, Man, and Cybernetics 9 (1979).
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Bytes = NDArray[np.uint8]
+
+SIDE = 28
+BOX = 20
+_LONGEST = 400
+_FAINTEST = 24.0
+
+
+def read_photo(path: str | Path) -> Bytes:
+    """The digit in a PNG or JPEG picture.
+
+    A picture of 28 × 28 pixels keeps its geometry. In any other the digit is searched for with `find_digit`. Dark
+    ink on a light ground is turned round.
+
+    Parameters
+    ----------
+    path : a PNG or JPEG file in any colour mode; its EXIF rotation is applied, and what is transparent is white
+
+    Returns
+    -------
+    uint8 array, shape (28, 28), bright ink on black
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing, is no such picture, is damaged, or shows no digit.
+    """
+    path = Path(path)
+    grey = _read_grey(path)
+    try:
+        if grey.shape == (SIDE, SIDE):
+            return _bright_on_dark(grey)
+        return find_digit(grey)
+    except DataFileError as error:
+        raise DataFileError(f"{path}: {error}") from error
+
+
+def find_digit(grey: Bytes) -> Bytes:
+    """The digit in a grey picture of any size, as MNIST would show it.
+
+    Parameters
+    ----------
+    grey : uint8 array, shape (height, width), dark on light or light on dark; the border shows the ground
+
+    Returns
+    -------
+    uint8 array, shape (28, 28), bright ink on black
+
+    Raises
+    ------
+    DtypeError, ShapeError
+        If the picture is not uint8 (height, width).
+    DataFileError
+        If there is no ink.
+    """
+    if grey.dtype != np.uint8:
+        raise DtypeError(f"A grey picture is uint8, 0 to 255, and this one is {grey.dtype}.")
+    if grey.ndim != 2 or grey.size == 0:
+        raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
+    ink = _bright_on_dark(_shrunk(grey))
+    return fit_and_centre(_without_ground(ink))
+
+
+def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]]) -> Bytes:
+    """Cut the ink out, fit it into 20 × 20, and centre its mass in 28 × 28.
+
+        top = round(14 − Σ y·ink(y, x) / Σ ink(y, x)),   left likewise, kept inside the frame
+
+    Pixels are counted from 0, and MNIST's own centres of mass lie at 14 ± ½. The brightest pixel becomes 255.
+
+    Parameters
+    ----------
+    ink : uint8 or float array, shape (height, width), bright where there is ink and 0 where there is none
+
+    Returns
+    -------
+    uint8 array, shape (28, 28)
+
+    Raises
+    ------
+    ShapeError
+        If `ink` is not two-dimensional, or empty.
+    ValueRangeError
+        If it is infinite or NaN somewhere.
+    DataFileError
+        If there is no ink: "no digit found".
+    """
+    digit = _fitted(_cut_out(ink))
+    height, width = digit.shape
+    mass = digit.sum()
+    centre_y = digit.sum(axis=1) @ np.arange(height) / mass
+    centre_x = digit.sum(axis=0) @ np.arange(width) / mass
+    top = min(max(round(SIDE / 2 - centre_y), 0), SIDE - height)
+    left = min(max(round(SIDE / 2 - centre_x), 0), SIDE - width)
+    frame = np.zeros((SIDE, SIDE), np.uint8)
+    frame[top : top + height, left : left + width] = np.rint(digit * (255 / digit.max()))
+    return frame
+
+
+def _cut_out(ink: NDArray[np.generic]) -> NDArray[np.float32]:
+    """The ink's bounding box."""
+    if ink.ndim != 2 or ink.size == 0:
+        raise ShapeError(f"Expected ink (height, width), got the shape {ink.shape}.")
+    values = ink.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueRangeError("The ink has values that are infinite or not a number.")
+    rows = np.flatnonzero((values > 0).any(axis=1))
+    columns = np.flatnonzero((values > 0).any(axis=0))
+    if not rows.size:
+        raise DataFileError("no digit found: there is no ink.")
+    return np.maximum(values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 0)
+
+
+def _fitted(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Resized, anti-aliased, so that the longer side is 20."""
+    from PIL import Image
+
+    scale = BOX / max(ink.shape)
+    height, width = (max(1, round(length * scale)) for length in ink.shape)
+    resized = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC)
+    return np.maximum(np.asarray(resized), 0)  # bicubic curves overshoot beside an edge
+
+
+# ------------------------------------------------------------------------------------------- the ground
+
+
+def _bright_on_dark(grey: Bytes) -> Bytes:
+    """Turn dark on light round; what the border shows is the ground."""
+    darkest, lightest = int(grey.min()), int(grey.max())
+    if darkest == lightest:
+        raise DataFileError("no digit found: every pixel is alike.")
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    if np.median(border) > (darkest + lightest) / 2:
+        return 255 - grey
+    return grey
+
+
+def _without_ground(ink: Bytes) -> Bytes:
+    """Set what is ground rather than ink to 0, noise and all."""
+    threshold, contrast = _otsu(ink)
+    if contrast < _FAINTEST:
+        raise DataFileError("no digit found: nothing stands out against the ground.")
+    return np.where(ink > threshold, ink, 0).astype(np.uint8)
+
+
+def _otsu(grey: Bytes) -> tuple[int, float]:
+    """Otsu's threshold, and how far apart the means of the two classes are that it makes.
+
+    argmax_t  w₀(t) w₁(t) (μ₁(t) − μ₀(t))²,   class 0 being the pixels ≤ t
+    """
+    values = np.arange(256)
+    counts = np.bincount(grey.reshape(-1), minlength=256)
+    below = counts.cumsum()
+    above = grey.size - below
+    sum_below = (counts * values).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = (sum_below[-1] - sum_below) / above - sum_below / below
+    distance = np.nan_to_num(distance)
+    threshold = int(np.argmax(below * above * distance**2))
+    return threshold, float(distance[threshold])
+
+
+# ------------------------------------------------------------------------------------------- the picture
+
+
+def _read_grey(path: Path) -> Bytes:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                return _grey(ImageOps.exif_transpose(image))
+    except FileNotFoundError as error:
+        raise DataFileError(f"There is no file {path}.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataFileError(f"{path} has too many pixels for a picture of one digit. Make it smaller.") from error
+    except UnidentifiedImageError as error:
+        raise DataFileError(f"{path} is not a PNG or JPEG picture.") from error
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for a damaged file
+        raise DataFileError(f"{path} cannot be read as a picture: {error}.") from error
+
+
+def _grey(image: Image.Image) -> Bytes:
+    """Grey values 0 to 255; what is transparent is white."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits a pixel; converting would clip instead of scaling
+        return (np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("L"))
+
+
+def _shrunk(grey: Bytes) -> Bytes:
+    """Average large pictures down: noise and dust vanish, and a digit needs no more pixels."""
+    from PIL import Image
+
+    factor = -(-max(grey.shape) // _LONGEST)
+    return grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
