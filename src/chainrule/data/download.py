@@ -124,7 +124,7 @@ def download_mnist(folder: str | Path, files: Iterable[MnistFile] = MNIST_FILES)
             complaints.append(f"    {mirror}: {error}")
         except OSError as error:
             raise OutputError(
-                f"MNIST cannot be stored in {folder}: {error.strerror or error}. {BY_HAND}"
+                f"MNIST cannot be stored in {folder}: {error.strerror or error}.\n{BY_HAND}"
             ) from error
     reason = "no mirror had the right files" if reached else "no mirror answered"
     raise DownloadError(

@@ -1,0 +1,281 @@
+"""Data sets by name or by path.
+
+    mnist       70,000 digits, verified: from $CHAINRULE_DATA/mnist, else the user's cache, else downloaded there
+    digits      1,797 digits of 8 × 8 pixels that come with chainrule
+    auto        mnist when it can be had, otherwise digits; `source` says which, and why
+    a folder    four IDX files named as MNIST's are
+    a file      .npz as Keras has it, .csv as Kaggle has it (also .csv.gz and .zip)
+
+`digits` are the UCI digits (E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
+Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), split once by scripts/make_digits.py into 1,437 for
+training and 360 for testing. The package carries the original 8 × 8 pixels, 47 KB, and enlarges them to 28 × 28
+while loading, which takes a tenth of a second: the enlarged pictures would take more than ten times the room.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data import download
+from chainrule.data.formats import check_digits, idx_sha256, read_csv, read_idx, read_keras_npz
+from chainrule.data.photo import fit_and_centre
+from chainrule.errors import DataFileError, DownloadError, OutputError, UnknownNameError
+
+Bytes = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+NAMES = ("auto", "mnist", "digits")
+CLASS_NAMES = tuple("0123456789")
+FOLDER_VARIABLE = "CHAINRULE_DATA"
+_CSV_SUFFIXES = (".csv", ".csv.gz", ".zip")
+_READABLE = "a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures with their labels, in a part to learn from and a part to be tested on.
+
+    Parameters
+    ----------
+    train_images : uint8 array, shape (N, height, width), or None if the source holds unlabelled pictures only
+    train_labels : int64 array, shape (N,), or None with `train_images`
+    test_images : uint8 array, shape (M, height, width), or None
+    test_labels : int64 array, shape (M,), or None
+    class_names : what the labels 0, 1, … stand for
+    source : one sentence for people: what this is and where it is from
+    name : "mnist", "digits", or the path as it was given
+    files : the files it was read from
+    """
+
+    train_images: Bytes | None
+    train_labels: Labels | None
+    test_images: Bytes | None
+    test_labels: Labels | None
+    class_names: tuple[str, ...]
+    source: str
+    name: str = ""
+    files: tuple[Path, ...] = ()
+
+
+def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
+    """A data set by its name or path.
+
+    Parameters
+    ----------
+    name_or_path : "auto", "mnist", "digits", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file
+
+    Raises
+    ------
+    DataFileError
+        If a file is missing, or is not what it should be.
+    UnknownNameError
+        If it is neither a name nor looks like a path.
+    DownloadError, OutputError
+        If "mnist" is not at hand and cannot be downloaded, or not be stored.
+    """
+    if name_or_path == "auto":
+        return _load_auto()
+    if name_or_path == "mnist":
+        return _load_mnist()
+    if name_or_path == "digits":
+        return _load_digits()
+    return _load_path(name_or_path)
+
+
+def mnist_at_hand() -> Path | None:
+    """The folder from which "mnist" would be read without a network; None if files are missing."""
+    folder = _own_folder() or _cache_folder()
+    return folder if all(_find(folder, file.name) for file in download.MNIST_FILES) else None
+
+
+# ------------------------------------------------------------------------------------------------- by name
+
+
+def _load_auto() -> Dataset:
+    try:
+        return _load_mnist()
+    except (DownloadError, OutputError) as error:
+        digits = _load_digits()
+        reason = str(error).splitlines()[0].rstrip(".")
+        return replace(digits, source=f"{digits.source}, because {reason}")
+
+
+def _load_mnist() -> Dataset:
+    own = _own_folder()
+    if own is not None:
+        return _verified_mnist(own)
+    cache = _cache_folder()
+    try:
+        return _verified_mnist(cache)
+    except DataFileError:
+        download.download_mnist(cache, [file for file in download.MNIST_FILES if not _is_whole(cache, file)])
+        return _verified_mnist(cache)
+
+
+def _own_folder() -> Path | None:
+    """$CHAINRULE_DATA/mnist, if it has one of the files; a missing one is then an error, and not downloaded."""
+    value = os.environ.get(FOLDER_VARIABLE)
+    if not value:
+        return None
+    folder = Path(value).expanduser() / "mnist"
+    return folder if any(_find(folder, file.name) for file in download.MNIST_FILES) else None
+
+
+def _cache_folder() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("chainrule")) / "mnist"
+
+
+def _verified_mnist(folder: Path) -> Dataset:
+    paths = tuple(_find_or_fail(folder, file.name) for file in download.MNIST_FILES)
+    arrays = []
+    for path, file in zip(paths, download.MNIST_FILES, strict=True):
+        arrays.append(read_idx(path))
+        if idx_sha256(arrays[-1]) != file.sha256:
+            raise DataFileError(
+                f"{path} is not MNIST's {file.name}: its SHA-256 differs. To read other digits than MNIST's, pass "
+                f"their folder by its path: {folder}"
+            )
+    train_images, train_labels, test_images, test_labels = arrays
+    return _dataset(
+        (train_images, train_labels.astype(np.int64)),
+        (test_images, test_labels.astype(np.int64)),
+        title="MNIST",
+        place=folder,
+        name="mnist",
+        files=paths,
+    )
+
+
+def _is_whole(folder: Path, file: download.MnistFile) -> bool:
+    path = _find(folder, file.name)
+    try:
+        return path is not None and idx_sha256(read_idx(path)) == file.sha256
+    except DataFileError:
+        return False
+
+
+def _load_digits() -> Dataset:
+    path = Path(__file__).with_name("digits.npz")
+    train_images, train_labels, test_images, test_labels = read_keras_npz(path)
+    return _dataset(
+        (_enlarged(train_images), train_labels),
+        (_enlarged(test_images), test_labels),
+        title="UCI digits (E. Alpaydin, C. Kaynak, 1998)",
+        place="chainrule itself",
+        name="digits",
+        files=(path,),
+    )
+
+
+def _enlarged(images: Bytes) -> Bytes:
+    return np.stack([fit_and_centre(image) for image in images])
+
+
+# ------------------------------------------------------------------------------------------------- by path
+
+
+def _load_path(name_or_path: str | Path) -> Dataset:
+    path = Path(name_or_path).expanduser()
+    if name_or_path and path.is_dir():
+        return _load_folder(path, str(name_or_path))
+    if path.is_file():
+        return _load_file(path, str(name_or_path))
+    if isinstance(name_or_path, Path) or path.suffix or {"/", os.sep, "~"}.intersection(name_or_path):
+        raise DataFileError(f"There is no file or folder {name_or_path}.")
+    raise UnknownNameError("dataset", name_or_path, NAMES, hint=f"Or pass a path: {_READABLE}.")
+
+
+def _load_folder(folder: Path, name: str) -> Dataset:
+    train_files, test_files = _find_pair(folder, "train"), _find_pair(folder, "t10k")
+    if train_files is None:
+        raise DataFileError(_no_training_files(folder))
+    test = _read_pair(test_files) if test_files else None
+    return _dataset(
+        _read_pair(train_files), test, title="", place=folder, name=name, files=train_files + (test_files or ())
+    )
+
+
+def _no_training_files(folder: Path) -> str:
+    message = (
+        f"{folder} has no training digits. Looked for train-images-idx3-ubyte and train-labels-idx1-ubyte, also "
+        "spelled train-images.idx3-ubyte and train-labels.idx1-ubyte, plain or with .gz."
+    )
+    if _find(folder / "mnist", "train-images-idx3-ubyte"):
+        message += f" There are such files in {folder / 'mnist'}: pass that folder."
+    return message
+
+
+def _find_pair(folder: Path, part: str) -> tuple[Path, Path] | None:
+    """The files with a part's images and labels; None if both are missing."""
+    names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+    if not any(_find(folder, name) for name in names):
+        return None
+    return _find_or_fail(folder, names[0]), _find_or_fail(folder, names[1])
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """An IDX file in its usual spellings."""
+    for spelling in (name, name.replace("-idx", ".idx")):
+        for path in (folder / spelling, folder / f"{spelling}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+def _find_or_fail(folder: Path, name: str) -> Path:
+    path = _find(folder, name)
+    if path is None:
+        raise DataFileError(f"{folder} lacks the file {name} (or {name}.gz).")
+    return path
+
+
+def _read_pair(files: tuple[Path, Path]) -> tuple[Bytes, Labels]:
+    images, labels = read_idx(files[0]), read_idx(files[1])
+    check_digits(images, labels, str(files[0]), str(files[1]))
+    return images, labels.astype(np.int64)
+
+
+def _load_file(path: Path, name: str) -> Dataset:
+    if path.name.lower().endswith(".npz"):
+        train_images, train_labels, test_images, test_labels = read_keras_npz(path)
+        train, test = (train_images, train_labels), (test_images, test_labels)
+        return _dataset(train, test, title="", place=path, name=name, files=(path,))
+    if path.name.lower().endswith(_CSV_SUFFIXES):
+        images, labels = read_csv(path)
+        if labels is None:
+            return _unlabelled(images, path, name)
+        return _dataset((images, labels), None, title="", place=path, name=name, files=(path,))
+    raise DataFileError(f"{path} is of no known kind; expected {_READABLE}. An IDX file is read with its folder.")
+
+
+def _unlabelled(images: Bytes, path: Path, name: str) -> Dataset:
+    source = f"{len(images):,} unlabelled images, from {path}"
+    return Dataset(None, None, images, None, CLASS_NAMES, source, name, (path,))
+
+
+def _dataset(
+    train: tuple[Bytes, Labels],
+    test: tuple[Bytes, Labels] | None,
+    *,
+    title: str,
+    place: str | Path,
+    name: str,
+    files: tuple[Path, ...],
+) -> Dataset:
+    """Put the parts together and say in a sentence what they are."""
+    if test is not None and train[0].shape[1:] != test[0].shape[1:]:
+        raise DataFileError(
+            f"{place}: the training images are {train[0].shape[1:]} and the test images {test[0].shape[1:]}; "
+            "expected one size."
+        )
+    counts = f"{len(train[0]):,} training" + (f" and {len(test[0]):,} test" if test is not None else "")
+    source = f"{title}{', ' if title else ''}{counts} images, from {place}"
+    test_images, test_labels = test if test is not None else (None, None)
+    return Dataset(*train, test_images, test_labels, CLASS_NAMES, source, name, files)
