@@ -22,7 +22,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, UnknownNameError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from chainrule.nn.arrays import SCRATCH, Array, require_rows
+from chainrule.nn.arrays import SCRATCH, Array, require_finite, require_rows
 from chainrule.nn.initializers import Initializer, he_normal, zeros
 from chainrule.nn.layers import Dense, Dropout, Layer
 
@@ -163,9 +163,13 @@ class Network:
         ------
         ShapeError, DtypeError
             If x is not (N, D) or not θ's dtype; nothing is cast.
+        ValueRangeError
+            If x is not finite; not looked for with `into`.
         """
         np.setbufsize(SCRATCH)
         require_rows("x", x, self.inputs, self.dtype)
+        if into is None:  # on the hot path the loss tells, and nobody pays for looking at every number
+            require_finite("x", x)
         trace = self.trace(len(x)) if into is None else into
         trace.receive(x, self)
         for i, layer in enumerate(self.layers):

@@ -1,0 +1,124 @@
+"""A model: a network, and the preparation that its pictures go through first. What is trained, saved and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.preparation import Preparation
+from chainrule.errors import ShapeError
+from chainrule.nn.activations import softmax
+from chainrule.nn.arrays import Array
+from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
+from chainrule.nn.network import Network
+
+#: Pictures that go through the network at once: enough for fast matrix products, few enough to stay in cache.
+BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model did on labelled pictures.
+
+    accuracy : fraction that is right;  interval : its 95 % interval (Wilson)
+    errors, examples : counts;  confusion : counts, (C, C), label by prediction
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    errors: int
+    examples: int
+    confusion: Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, the preparation of its pictures, and what is known about both.
+
+    Parameters
+    ----------
+    network : Network
+        Its outputs are logits, shape (N, C).
+    preparation : Preparation
+    class_names : tuple of str, length C
+    facts : dict
+        Whatever should be remembered, as JSON: recipe, history, which accuracy was measured on what.
+
+    Raises
+    ------
+    ShapeError
+        If the three do not fit together.
+    """
+
+    network: Network
+    preparation: Preparation
+    class_names: tuple[str, ...]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.network.inputs != self.preparation.width:
+            raise ShapeError(
+                f"The network reads {self.network.inputs} numbers; pictures of {self.preparation.shape} pixels have "
+                f"{self.preparation.width}."
+            )
+        if self.network.outputs != len(self.class_names):
+            raise ShapeError(
+                f"The network has {self.network.outputs} outputs for {len(self.class_names)} class names."
+            )
+
+    def probabilities(self, images: Array, rows: Array | None = None) -> Array:
+        """The probability of each class for each picture.
+
+        Parameters
+        ----------
+        images : uint8 array, shape (N, height, width)
+        rows : integer array, shape (M,), optional
+            Which of the pictures; all where not given.
+
+        Returns
+        -------
+        probabilities : float array, shape (N, C), or (M, C)
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the pictures are not of the model's size, or not uint8.
+        """
+        count = len(images) if rows is None else len(rows)
+        result = np.empty((count, self.network.outputs), self.network.dtype)
+        for part, logits in self._logits(images, rows, count):
+            softmax(logits, out=result[part])
+        return result
+
+    def predict(self, images: Array, rows: Array | None = None) -> Array:
+        """The most probable class of each picture, shape (N,); arguments as in `probabilities`."""
+        count = len(images) if rows is None else len(rows)
+        result = np.empty(count, np.int64)
+        for part, logits in self._logits(images, rows, count):
+            np.argmax(logits, axis=1, out=result[part])
+        return result
+
+    def evaluate(self, images: Array, labels: Array) -> Evaluation:
+        """Accuracy with its interval, errors and confusion matrix, on pictures and their labels, shape (N,)."""
+        predictions = self.predict(images)
+        right = int(np.count_nonzero(predictions == labels))
+        return Evaluation(
+            accuracy=accuracy(predictions, labels),
+            interval=wilson_interval(right, len(labels)),
+            errors=len(labels) - right,
+            examples=len(labels),
+            confusion=confusion_matrix(predictions, labels, self.network.outputs),
+        )
+
+    def _logits(self, images: Array, rows: Array | None, count: int) -> Iterator[tuple[slice, Array]]:
+        """Send the pictures through in blocks, so that memory stays flat."""
+        trace = self.network.trace(min(BLOCK, max(1, count)))
+        room = np.empty((trace.capacity, self.network.inputs), self.network.dtype)
+        for start in range(0, count, trace.capacity):
+            part = slice(start, min(start + trace.capacity, count))
+            block = images[part] if rows is None else images[rows[part]]
+            x = self.preparation.transform(block, out=room[: len(block)])
+            yield part, self.network.forward(x, into=trace).output

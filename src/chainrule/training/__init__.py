@@ -1,0 +1,1 @@
+"""The loop, what it reports, and how good the result is."""

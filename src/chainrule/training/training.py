@@ -1,0 +1,271 @@
+"""The training loop, which belongs to the caller: iterate it, and do what you like between two reports.
+
+    training = Training(network, images, labels, optimizer=SGD(0.1, momentum=0.9), epochs=10)
+    for report in training:
+        print(report.epoch, report.loss, report.validation_accuracy)     # break whenever you like
+    network = training.result
+
+A progress bar, early stopping, a checkpoint, a plot: each is a body of that loop. It yields only where everything is
+whole, and goes on from there when iterated again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.preparation import Preparation
+from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
+from chainrule.model import BLOCK, Model
+from chainrule.nn.arrays import Array, require_labels
+from chainrule.nn.losses import Loss, cross_entropy
+from chainrule.nn.metrics import accuracy
+from chainrule.nn.network import Network
+from chainrule.nn.optimizers import ExponentialAverage, Optimizer
+from chainrule.nn.schedules import Schedule
+from chainrule.training.history import History, Report
+
+#: While it runs, training accuracy is measured on this many of the training rows.
+SAMPLE = 5_000
+
+
+class Training:
+    """Mini-batch or full-batch gradient descent on labelled pictures.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    images : uint8 array, shape (N, height, width)
+    labels : integer array, shape (N,)
+    optimizer : Optimizer
+    preparation : Preparation, optional
+        What is done to the pictures; scaling to [0, 1] where not given.
+    loss : callable, optional
+        See losses.py.
+    rows : integer array, optional
+        Which pictures to learn from; all where not given.
+    validation_rows : integer array, optional
+        Which pictures to keep for validation.
+    batch_size : int or None
+        None takes all pictures at once: gradient descent as in a first tutorial.
+    epochs : int
+    schedule : callable, optional
+        The learning rate of each step; the optimizer's own where not given.
+    average : ExponentialAverage, optional
+        Averages θ; the average is then what is evaluated and kept.
+    evaluate_every : int
+        Epochs between two reports with accuracies.
+    report_every : int, optional
+        Steps between light reports in the middle of an epoch.
+    rng : numpy.random.Generator or int, optional
+        Shuffles, and draws dropout's masks. The same seed gives the same bits.
+
+    Attributes
+    ----------
+    result : Network, the one to keep
+    model : Model, `result` with its preparation (class names "0", "1", …)
+    history : History, the reports with accuracies
+    epoch, step : int, finished so far
+    seconds : float, spent training so far
+
+    Raises
+    ------
+    DivergenceError
+        While iterating, at the step where the loss stops being finite.
+    ShapeError, DtypeError, ValueRangeError
+        If pictures, labels and network do not fit together, or there is nothing to learn from.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        images: Array,
+        labels: Array,
+        *,
+        optimizer: Optimizer,
+        preparation: Preparation | None = None,
+        loss: Loss = cross_entropy,
+        rows: Array | None = None,
+        validation_rows: Array | None = None,
+        batch_size: int | None = 128,
+        epochs: int = 10,
+        schedule: Schedule | None = None,
+        average: ExponentialAverage | None = None,
+        evaluate_every: int = 1,
+        report_every: int | None = None,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        require_labels(labels, len(images), network.outputs)
+        self.network, self.optimizer, self.average = network, optimizer, average
+        self.images, self.labels = images, labels
+        self.rows = _require_rows("rows", np.arange(len(images)) if rows is None else rows, len(images))
+        self.validation_rows = (
+            None if validation_rows is None else _require_rows("validation_rows", validation_rows, len(images))
+        )
+        self.preparation = Preparation.fit(images) if preparation is None else preparation
+        self.loss, self.schedule = loss, schedule
+        if len(self.rows) == 0:
+            raise ValueRangeError("There is nothing to learn from: no rows were given.")
+        self.shuffles = batch_size is not None
+        self.batch_size = _require_positive("batch_size", len(self.rows) if batch_size is None else batch_size)
+        self.epochs = _require_positive("epochs", epochs)
+        self.evaluate_every = _require_positive("evaluate_every", evaluate_every)
+        self.report_every = report_every
+        self.rng = np.random.default_rng(rng)
+        self.epoch = self.step = 0
+        self.seconds = 0.0
+        self.history = History()
+        self._position = 0  # rows of this epoch that are done
+        self._order = self.rows
+        self._losses: list[float] = []  # since the last report with accuracies
+        self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
+        self._gatherer = _Gatherer(self.preparation, network, min(self.batch_size, BLOCK))
+        self._trace = network.trace(self._gatherer.capacity)
+        self._d = np.empty_like(network.parameters, shape=(self._gatherer.capacity, network.outputs))
+        self._gradient = np.empty_like(network.parameters)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates of θ in one pass over the rows."""
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    @property
+    def result(self) -> Network:
+        """The network to keep: the average where there is one."""
+        if self.average is None or self.average.parameters is None:
+            return self.network
+        return self.network.with_parameters(self.average.parameters)
+
+    @property
+    def model(self) -> Model:
+        """The result with its preparation, ready to predict."""
+        return Model(self.result, self.preparation, tuple(str(c) for c in range(self.network.outputs)))
+
+    def __iter__(self) -> Iterator[Report]:
+        while self.epoch < self.epochs:
+            yield self._advance()
+
+    def _advance(self) -> Report:
+        """Train until the next report is due."""
+        started = time.perf_counter()
+        while True:
+            self._take_step(self._next_rows())
+            if self._position == len(self.rows):
+                self._position = 0
+                self.epoch += 1
+                if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
+                    return self._evaluate(started)
+            elif self.report_every and self.step % self.report_every == 0:
+                self.seconds += time.perf_counter() - started
+                return self._report(None, None)
+
+    def _next_rows(self) -> Array:
+        """Which pictures the next step learns from; a new order at the start of each epoch."""
+        if self._position == 0 and self.shuffles:
+            self._order = self.rng.permutation(self.rows)
+        rows = self._order[self._position : self._position + self.batch_size]
+        self._position += len(rows)
+        return rows
+
+    def _take_step(self, rows: Array) -> None:
+        """One update of θ. A large batch passes in parts that stay in cache, and their gradients add up."""
+        if self.schedule is not None:
+            self.optimizer.learning_rate = self.schedule(self.step)
+        loss = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is dealt with below
+            for start in range(0, len(rows), BLOCK):
+                x, y = self._gatherer.gather(self.images, self.labels, rows[start : start + BLOCK])
+                trace = self.network.forward(x, rng=self.rng, into=self._trace)
+                part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
+                self.network.backward(trace, d, into=self._gradient, add=start > 0)
+                loss += part
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"The loss became {loss} at step {self.step + 1} (epoch {self.epoch + 1}), with a learning rate of "
+                f"{self.optimizer.learning_rate:g}. Is it too large? Try a tenth of it."
+            )
+        self.optimizer.step(self.network, self._gradient)
+        if self.average is not None:
+            self.average.update(self.network.parameters)
+        self._losses.append(loss)
+        self.step += 1
+
+    def _evaluate(self, started: float) -> Report:
+        """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
+        model = self.model
+        validation = None
+        if self.validation_rows is not None and len(self.validation_rows):
+            validation = self._accuracy(model, self.validation_rows)
+        train = self._accuracy(model, self._sample)
+        self.seconds += time.perf_counter() - started
+        if self.epoch == self.epochs:
+            train = self._accuracy(model, self.rows)
+        report = self._report(train, validation)
+        self.history.append(report)
+        self._losses.clear()
+        return report
+
+    def _accuracy(self, model: Model, rows: Array) -> float:
+        return accuracy(model.predict(self.images, rows), self.labels[rows])
+
+    def _report(self, train: float | None, validation: float | None) -> Report:
+        loss = math.fsum(self._losses) / len(self._losses)
+        return Report(self.epoch, self.step, loss, train, validation, self.seconds, self.optimizer.learning_rate)
+
+
+def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tuple[Network, History]:
+    """Train to the end: `Training` for those who want no loop.
+
+    Parameters
+    ----------
+    network, images, labels, **settings
+        As for `Training`.
+
+    Returns
+    -------
+    network : Network, the one to keep
+    history : History
+    """
+    training = Training(network, images, labels, **settings)
+    for _ in training:
+        pass
+    return training.result, training.history
+
+
+class _Gatherer:
+    """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
+
+    def __init__(self, preparation: Preparation, network: Network, capacity: int) -> None:
+        self.capacity = capacity
+        self._preparation = preparation
+        self._bytes = np.empty((capacity, preparation.width), np.uint8)
+        self._x = np.empty((capacity, preparation.width), network.dtype)
+        self._labels = np.empty(capacity, np.int64)
+
+    def gather(self, images: Array, labels: Array, rows: Array) -> tuple[Array, Array]:
+        """Those rows, prepared, shape (n, D), and their labels, shape (n,)."""
+        n = len(rows)
+        # mode="clip" spares a second copy; the rows were checked when training began.
+        chosen = np.take(images.reshape(len(images), -1), rows, axis=0, out=self._bytes[:n], mode="clip")
+        x = self._preparation.transform(chosen.reshape(n, *images.shape[1:]), out=self._x[:n])
+        return x, np.take(labels, rows, out=self._labels[:n], mode="clip")
+
+
+def _require_rows(name: str, rows: Array, count: int) -> Array:
+    """Refuse row numbers that no picture has."""
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise ShapeError(f"{name} has shape {rows.shape} and dtype {rows.dtype}; expected integers, shape (n,).")
+    if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= count):
+        raise ValueRangeError(f"{name} runs from {rows.min()} to {rows.max()}, and there are {count} pictures.")
+    return rows
+
+
+def _require_positive(name: str, value: int) -> int:
+    if value < 1:
+        raise ValueRangeError(f"{name} is {value}; expected at least 1.")
+    return value
