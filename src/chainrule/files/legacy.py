@@ -1,0 +1,167 @@
+"""Parameters that a tutorial pickled, `(W1, b1, W2, b2)`, read without running anything.
+
+A pickle is a program for a small machine, and that machine can call any function there is. Here it finds four names,
+all of them stand-ins of ours that only take notes of an array's shape, dtype and bytes. Whatever else a file asks
+for is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.preparation import Preparation
+from chainrule.errors import DataFileError
+from chainrule.model import Model
+from chainrule.nn.arrays import Array
+from chainrule.nn.network import ACTIVATIONS, multilayer_perceptron
+
+NAMES = ("W1", "b1", "W2", "b2")
+LARGEST_FILE = 1 << 28
+
+
+def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Model:
+    """The model of a tutorial's `pickle.dump((W1, b1, W2, b2), file)`; a dict with those keys will do.
+
+    Parameters
+    ----------
+    path : str or Path
+    activation : {"relu", "leaky_relu", "tanh", "sigmoid"}
+        Of the hidden layer; the file does not say.
+
+    Returns
+    -------
+    model : Model, float64; pictures are scaled to [0, 1]
+
+    Raises
+    ------
+    DataFileError
+        If the file holds anything but four arrays of shapes (H, D), (H, 1), (C, H), (C, 1), D a square.
+    """
+    W1, b1, W2, b2 = (_as_float(path, name, array) for name, array in zip(NAMES, _four_arrays(path), strict=True))
+    side = math.isqrt(W1.shape[1]) if W1.ndim == 2 else 0
+    hidden, classes = len(W1), len(W2)
+    if (
+        W1.shape != (hidden, side * side)
+        or W2.shape != (classes, hidden)
+        or b1.size != hidden
+        or b2.size != classes
+        or side * hidden * classes == 0
+    ):
+        raise DataFileError(
+            f"{path}: the arrays have shapes {W1.shape}, {b1.shape}, {W2.shape}, {b2.shape}; expected W1 (H, 784), "
+            f"b1 (H, 1), W2 (C, H), b2 (C, 1)."
+        )
+    network = multilayer_perceptron((side * side, hidden, classes), activation=activation, dtype=np.float64)
+    for block, array in zip(network.layout, (W1.T, b1.ravel(), W2.T, b2.ravel()), strict=True):
+        block.view(network.parameters)[...] = array
+    return Model(
+        network,
+        Preparation((side, side)),
+        tuple(str(c) for c in range(classes)),
+        {"imported_from": Path(path).name, "activation": ACTIVATIONS[activation].__name__},
+    )
+
+
+def _four_arrays(path: str | Path) -> list[Any]:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataFileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if len(content) > LARGEST_FILE:
+        raise DataFileError(f"{path} has {len(content):,} bytes; a pickle of more than {LARGEST_FILE:,} is not read.")
+    try:
+        found = _ArrayUnpickler(io.BytesIO(content)).load()
+    except DataFileError as error:
+        raise DataFileError(f"{path}: {error}") from error
+    except Exception as error:  # a hostile or cut pickle can make the reader stumble in any way
+        raise DataFileError(f"{path} is not a pickle of NumPy arrays: {type(error).__name__}: {error}.") from error
+    if isinstance(found, dict):
+        found = [found.get(name) for name in NAMES]
+    if not isinstance(found, (tuple, list)) or len(found) != 4:
+        raise DataFileError(f"{path} holds {type(found).__name__}; expected the four arrays {', '.join(NAMES)}.")
+    return list(found)
+
+
+def _as_float(path: str | Path, name: str, noted: Any) -> Array:
+    if not isinstance(noted, _NotedArray) or noted.array is None:
+        raise DataFileError(f"{path}: {name} is {type(noted).__name__.lstrip('_')}; expected an array.")
+    array = noted.array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise DataFileError(f"{path}: {name} contains NaN or infinity; these parameters cannot predict.")
+    return array
+
+
+class _NotedDtype:
+    """Stands in for numpy.dtype: a kind and a byte order, and only numbers."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        if code not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
+            raise DataFileError(f"an array has dtype {code!r}; only numbers are read.")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        if state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _NotedArray:
+    """Stands in for numpy.ndarray: shape, dtype and bytes, checked against each other."""
+
+    array: Array | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, noted, fortran, content = state
+        self.array = _from_bytes(content, noted, shape, "F" if fortran else "C")
+
+
+def _reconstruct(*_: Any) -> _NotedArray:
+    return _NotedArray()
+
+
+def _frombuffer(content: Any, noted: Any, shape: Any, order: Any, *_: Any) -> _NotedArray:
+    result = _NotedArray()
+    result.array = _from_bytes(bytes(content), noted, shape, order)
+    return result
+
+
+def _from_bytes(content: Any, noted: Any, shape: Any, order: Any) -> Array:
+    if isinstance(content, str):
+        content = content.encode("latin-1")  # how protocol 2 and older write bytes
+    if not isinstance(content, bytes) or not isinstance(noted, _NotedDtype) or order not in ("C", "F"):
+        raise DataFileError("an array's description is not NumPy's; only arrays of numbers are read.")
+    if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 2:
+        raise DataFileError(f"an array has shape {shape!r}; expected at most two dimensions.")
+    if math.prod(shape) * noted.dtype.itemsize != len(content):
+        raise DataFileError(f"an array of shape {shape!r} does not fit its {len(content)} bytes.")
+    return np.frombuffer(content, noted.dtype).reshape(shape, order=order)
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise DataFileError("asks for a text encoding; only arrays of numbers are read.")
+    return text.encode("latin-1")
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _NotedArray,
+    ("numpy", "dtype"): _NotedDtype,
+    ("_codecs", "encode"): _encode,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
+}
+
+
+# The reader written in Python keeps its memo in a dict; the one in C can be told to reserve gigabytes for it.
+class _ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    """Finds the stand-ins and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _STAND_INS:
+            raise DataFileError(f"asks for {module}.{name}, which could run code; only NumPy arrays are read.")
+        return _STAND_INS[module, name]

@@ -1,0 +1,123 @@
+"""A model in one file: safetensors, so that reading it runs nothing. docs/file-format.md describes it for others.
+
+The arrays of θ stand under their names in the network's layout (`dense1.weight`, …), those of the preparation under
+`preparation.mean` and `preparation.deviation`; the rest is JSON in the file's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.preparation import Preparation
+from chainrule.errors import ChainruleError, ModelFileError
+from chainrule.files.atomic import replace_file
+from chainrule.model import Model
+from chainrule.nn.arrays import Array
+from chainrule.nn.network import Network
+
+FORMAT = "chainrule-model"
+VERSION = "1"
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write a model file, replacing an old one in one step.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an old file is then still there, whole.
+    """
+    from safetensors.numpy import save
+
+    tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}
+    if model.preparation.mean is not None and model.preparation.deviation is not None:
+        tensors["preparation.mean"] = model.preparation.mean
+        tensors["preparation.deviation"] = model.preparation.deviation
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "layers": json.dumps(model.network.configuration()),
+        "image_shape": json.dumps(model.preparation.shape),
+        "class_names": json.dumps(model.class_names),
+        "facts": json.dumps(model.facts),
+    }
+    # safetensors writes the memory of an array that is not contiguous in the wrong order.
+    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    replace_file(Path(path), save(contiguous, metadata))
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Returns
+    -------
+    model : Model; its facts are what was known when it was saved
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, it is not a model file, or its parts do not fit together.
+    """
+    metadata, tensors = _read(Path(path))
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(f"{path} is a safetensors file, but not a model of chainrule. Train one: chainrule train.")
+    if metadata.get("version") != VERSION:
+        raise ModelFileError(
+            f"{path} is a model file of version {metadata.get('version')}; this program reads version {VERSION}. "
+            f"Update chainrule."
+        )
+    try:
+        return _assemble(metadata, tensors)
+    except (ChainruleError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"{path} is damaged: {_reason(error)} Train the model again.") from error
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the arrays of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path} is not a model file: {error}. A model file is what chainrule train writes."
+        ) from error
+
+
+def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
+    """The model that the parts of a file describe."""
+    mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind != "f" or not np.isfinite(tensor).all():
+            raise ModelFileError(f"{name} holds something other than finite numbers.")
+    dtype = next(iter(tensors.values())).dtype if tensors else np.dtype(np.float32)
+    parameters = np.empty(sum(tensor.size for tensor in tensors.values()), dtype)
+    network = Network.from_configuration(json.loads(metadata["layers"]), parameters)
+    for block in network.layout:
+        if tensors[block.name].shape != block.shape or tensors[block.name].dtype != dtype:
+            raise ModelFileError(f"{block.name} has shape {tensors[block.name].shape}, not {block.shape}.")
+        block.view(parameters)[...] = tensors[block.name]
+    height, width = json.loads(metadata["image_shape"])
+    facts: dict[str, Any] = json.loads(metadata["facts"])
+    return Model(network, Preparation((height, width), mean, deviation), _names(metadata), facts)
+
+
+def _names(metadata: dict[str, str]) -> tuple[str, ...]:
+    names = json.loads(metadata["class_names"])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError("class_names is not a list of names.")
+    return tuple(names)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error}."
+    text = str(error)
+    return text if text.endswith(".") else f"{text}."
