@@ -35,7 +35,7 @@ def require_labels(labels: Array, n: int, classes: int) -> None:
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"labels are {labels.dtype}; expected integers, 0 to {classes - 1}.")
     # A negative number read as unsigned is huge: one maximum checks both ends.
-    if int(labels.view(f"u{labels.dtype.itemsize}").max()) >= classes:
+    if int(labels.view(labels.dtype.str.replace("i", "u")).max()) >= classes:
         row = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
         raise ValueRangeError(f"label {labels[row]} in row {row} is out of range; expected 0 to {classes - 1}.")
 
