@@ -6,6 +6,7 @@ gradients of the parts then add up to those of the batch. Penalties on θ are no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -53,8 +54,11 @@ def cross_entropy(
     ------
     ShapeError
         If there is not one target a row; names both shapes.
+    DtypeError
+        If the logits are not floats, or the targets neither integers nor of the logits' dtype.
     ValueRangeError
-        If a label is not one of the C classes, or the smoothing not in [0, 1); names the row.
+        If a label is not one of the C classes (names the row), the smoothing not in [0, 1), or the number to
+        divide by not above 0.
 
     References
     ----------
@@ -110,8 +114,8 @@ def mean_squared_error(
 
     Raises
     ------
-    ShapeError
-        If there is not one target a row; names both shapes.
+    ShapeError, DtypeError, ValueRangeError
+        As in `cross_entropy`.
 
     References
     ----------
@@ -129,7 +133,11 @@ def mean_squared_error(
 
 
 def _require_targets(rows: Array, targets: Array) -> None:
-    """Refuse targets that are neither one label a row nor one row a row."""
+    """Refuse outputs that are not rows of floats, and targets that are neither labels nor such rows."""
+    if rows.ndim != 2 or len(rows) == 0:
+        raise ShapeError(f"outputs have shape {rows.shape}; expected (N, C) with N ≥ 1, one example a row.")
+    if rows.dtype.kind != "f":
+        raise DtypeError(f"outputs are {rows.dtype}; expected float32 or float64.")
     if targets.ndim == 1:
         require_labels(targets, *rows.shape)
     elif targets.shape != rows.shape:
@@ -164,5 +172,7 @@ def _weighted_mean(
         np.multiply(d, sample_weight[:, np.newaxis], out=d)
     if total is None:
         total = len(losses) if sample_weight is None else float(sample_weight.sum())
+    if not 0 < total < math.inf:
+        raise ValueRangeError(f"the mean would divide by {total}; expected a total, or weights' sum, above 0.")
     np.multiply(d, 1.0 / total, out=d)
     return float(losses.sum()) / total, d
