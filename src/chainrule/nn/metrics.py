@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array
+from chainrule.nn.arrays import Array, require_labels
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
@@ -42,9 +42,18 @@ def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
     Returns
     -------
     counts : int64 array, shape (classes, classes); entry [t, p] counts label t predicted as p
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ or there is nothing to count; names both.
+    ValueRangeError
+        If a label or a prediction is not one of the classes; names the row.
     """
     _require_pairs(predictions, labels)
-    cells = labels.astype(np.int64) * classes + predictions
+    require_labels(labels, len(labels), classes)
+    require_labels(predictions, len(labels), classes)
+    cells = labels.astype(np.int64) * classes + predictions.astype(np.int64)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -65,6 +74,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         raise ValueRangeError(
             f"{successes} successes of {trials} trials: expected 0 ≤ successes ≤ trials, 1 ≤ trials."
         )
+    if not 0 < confidence < 1:
+        raise ValueRangeError(f"confidence is {confidence}; expected a number between 0 and 1, as 0.95.")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p, n = successes / trials, trials
     centre = p + z * z / (2 * n)
