@@ -55,7 +55,7 @@ def gradient_check(
     Baydin et al., Automatic Differentiation in Machine Learning: a Survey (2018), section 2.1.
     """
     require_finite("x", x)
-    x = x.astype(np.float64)
+    x = x.astype(np.float64, order="C")  # in rows, so that its flat view is a view
     if targets.dtype.kind == "f":
         targets = targets.astype(np.float64)
     exact = network.with_parameters(network.parameters.astype(np.float64))
