@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from chainrule.errors import ShapeError, ValueRangeError
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network
 
@@ -28,10 +28,7 @@ class Optimizer:
     remembers: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
-        if learning_rate < 0 or weight_decay < 0:
-            raise ValueRangeError(
-                f"learning_rate is {learning_rate} and weight_decay {weight_decay}; neither may be below 0."
-            )
+        _require_rate(learning_rate=learning_rate, weight_decay=weight_decay)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.steps = 0
@@ -48,13 +45,15 @@ class Optimizer:
 
         Raises
         ------
-        ShapeError
-            If the gradient is not laid out as θ is.
+        ShapeError, DtypeError
+            If the gradient is not laid out as θ is, or of another dtype.
         """
         if gradient.shape != network.parameters.shape:
             raise ShapeError(
                 f"gradient has shape {gradient.shape}, θ {network.parameters.shape}; expected the same."
             )
+        if gradient.dtype != network.dtype:
+            raise DtypeError(f"gradient is {gradient.dtype}, θ {network.dtype}; expected the same.")
         for name in self.remembers:
             if name not in self.state:
                 self.state[name] = np.zeros_like(network.parameters)
@@ -208,8 +207,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(learning_rate, betas=betas, epsilon=epsilon)
-        if weight_decay < 0:
-            raise ValueRangeError(f"weight_decay is {weight_decay}; it may not be below 0.")
+        _require_rate(weight_decay=weight_decay)
         self.weight_decay = weight_decay
 
     def _update(self, network: Network, gradient: Array) -> None:
@@ -253,6 +251,12 @@ class ExponentialAverage:
         np.multiply(self._room, 1 - β, out=self._room)
         np.add(self.parameters, self._room, out=self.parameters)
         self.updates += 1
+
+
+def _require_rate(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise ValueRangeError(f"{name} is {value}; expected a finite number, at least 0.")
 
 
 def _require_fraction(**values: float) -> None:
