@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DtypeError, ShapeError, UnknownNameError
+from chainrule.errors import DtypeError, InputError, ShapeError, UnknownNameError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.arrays import SCRATCH, Array, require_finite, require_rows
 from chainrule.nn.initializers import Initializer, he_normal, zeros
@@ -87,14 +87,13 @@ class Network:
         parameters: Array | None = None,
     ) -> None:
         specs = tuple(layers)
-        dense = [i for i, layer in enumerate(specs) if isinstance(layer, Dense)]
-        if not dense:
+        if not any(isinstance(layer, Dense) for layer in specs):
             raise ShapeError("A network needs at least one Dense layer; without it there is nothing to learn.")
-        self._first_dense = dense[0]
         self.inputs = next(layer.inputs for layer in specs if isinstance(layer, Dense))
         self.widths = tuple(_widths(specs, self.inputs))
         self.outputs = self.widths[-1]
         self._blocks = _blocks_by_layer(specs)
+        self._first_learning = next(i for i, blocks in enumerate(self._blocks) if blocks)
         self.layout = tuple(block for blocks in self._blocks for block in blocks.values())
         self.size = self.layout[-1].slice.stop
         if parameters is None:
@@ -111,6 +110,10 @@ class Network:
     def with_parameters(self, parameters: Array) -> Network:
         """The same network on another θ: an average, float64 for a check, another device."""
         return Network(self.layers, parameters=parameters)
+
+    def __reduce__(self) -> tuple[Callable[..., Network], tuple[Any, ...]]:
+        """Bind the layers of a copy or a pickle to its own θ; NumPy alone would copy every view apart."""
+        return _rebuilt, (self.layers, self.parameters)
 
     def configuration(self) -> list[dict[str, Any]]:
         """The layers as JSON; `Network.from_configuration` builds them again."""
@@ -195,7 +198,7 @@ class Network:
         into : float array, shape (P,), optional
             Receives the gradient.
         add : bool
-            Add to `into` instead of replacing it, for a batch that comes in parts.
+            Add to `into`, where given, instead of replacing it, for a batch that comes in parts.
         input_gradient : bool
             Leave ∂ℓ/∂x, shape (N, D), in `trace.d_input`.
 
@@ -207,16 +210,26 @@ class Network:
         ------
         ShapeError, DtypeError
             If d is not like the trace's output, or `into` not like θ.
+        InputError
+            If the trace was not written by this network's `forward`, or d over an output that is still needed.
         """
         np.setbufsize(SCRATCH)
         require_rows("d", d, self.outputs, self.dtype)
+        if trace.network is not self:
+            raise InputError("This trace does not hold a batch of this network; call network.forward first.")
         if len(d) != trace.rows:
             raise ShapeError(f"d has {len(d)} rows, the trace {trace.rows}; expected one row for each example.")
+        if not isinstance(self.layers[-1], Dense) and np.may_share_memory(d, trace.output):
+            raise InputError(
+                f"d was written over the output of {type(self.layers[-1]).__name__}, whose derivative needs it; "
+                "give the loss another out= (or none)."
+            )
+        add = add and into is not None
         gradient = np.empty_like(self.parameters) if into is None else into
         _require_flat("into", gradient, self.size, self.dtype)
         part = trace.part if add else gradient
         views = self._views(part)
-        first = 0 if input_gradient else self._first_dense
+        first = 0 if input_gradient else self._first_learning
         for i in range(len(self.layers) - 1, first - 1, -1):
             d_x = trace.room_for_d_input(i) if i > first or input_gradient else None
             d = self.layers[i].backward(trace.input_of(i), trace.outputs[i], d, d_x, trace.workspaces[i], views[i])
@@ -241,6 +254,7 @@ class Trace:
     output : float array, shape (N, C); the last of them
     d_input : float array, shape (N, D), or None; ∂ℓ/∂x where `backward` was asked for it
     rows, capacity : int; N, and the largest N there is room for
+    network : Network, or None; whose `forward` wrote here last
     """
 
     def __init__(self, network: Network, capacity: int, *, keep_all: bool = False) -> None:
@@ -248,6 +262,8 @@ class Trace:
             raise ShapeError(f"A trace needs room for at least one example, not {capacity}.")
         self.capacity = capacity
         self.widths = (network.inputs, *network.widths)
+        self.network: Network | None = None
+        self._kinds = tuple(map(type, network.layers))
         self._like = np.empty_like(network.parameters, shape=0)
         self._buffers = self._output_buffers(network.layers, keep_all)
         self._workspaces = [
@@ -282,11 +298,12 @@ class Trace:
 
     def receive(self, x: Array, network: Network) -> None:
         """Take in a new batch; what was here before is overwritten."""
-        if self._like.dtype != network.dtype or self.widths != (network.inputs, *network.widths):
+        fits = self._kinds == tuple(map(type, network.layers)) and self._like.dtype == network.dtype
+        if not fits or self.widths != (network.inputs, *network.widths):
             raise ShapeError("This trace was made for another network; make one with network.trace(capacity).")
         if len(x) > self.capacity:
             raise ShapeError(f"x has {len(x)} rows, the trace room for {self.capacity}; make a larger one.")
-        self.x = x
+        self.network, self.x = network, x
         if len(x) != self.rows:
             self._use_rows(len(x))
 
@@ -353,6 +370,10 @@ def multilayer_perceptron(
             if hidden_dropout:
                 layers.append(Dropout(hidden_dropout))
     return Network(layers, rng=rng, dtype=dtype)
+
+
+def _rebuilt(layers: Sequence[Layer], parameters: Array) -> Network:
+    return Network(layers, parameters=parameters)
 
 
 def _widths(layers: Sequence[Layer], inputs: int) -> Iterator[int]:
