@@ -65,9 +65,7 @@ class Model:
                 f"{self.preparation.width}."
             )
         if self.network.outputs != len(self.class_names):
-            raise ShapeError(
-                f"The network has {self.network.outputs} outputs for {len(self.class_names)} class names."
-            )
+            raise ShapeError(f"The network has {self.network.outputs} outputs for {len(self.class_names)} class names.")
 
     def probabilities(self, images: Array, rows: Array | None = None) -> Array:
         """The probability of each class for each picture.

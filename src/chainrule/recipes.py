@@ -80,7 +80,7 @@ class Recipe:
 STANDARD = Recipe(
     name="standard",
     summary="One hidden layer of 128, small batches, momentum: 98 % in seconds. The default.",
-    source="Nielsen, Neural Networks and Deep Learning (2015), chapter 3, with ReLU, He's weights and a cosine schedule",
+    source="Nielsen, Neural Networks and Deep Learning (2015), chapter 3; ReLU, He’s weights, a cosine schedule",
     goals=(Goal("mnist", "test", 0.978), Goal("digits", "test", 0.96)),
     hidden=(128,),
     activation="relu",

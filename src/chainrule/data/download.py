@@ -123,9 +123,7 @@ def download_mnist(folder: str | Path, files: Iterable[MnistFile] = MNIST_FILES)
         except _UnusableMirrorError as error:
             complaints.append(f"    {mirror}: {error}")
         except OSError as error:
-            raise OutputError(
-                f"MNIST cannot be stored in {folder}: {error.strerror or error}.\n{BY_HAND}"
-            ) from error
+            raise OutputError(f"MNIST cannot be stored in {folder}: {error.strerror or error}.\n{BY_HAND}") from error
     reason = "no mirror had the right files" if reached else "no mirror answered"
     raise DownloadError(
         f"MNIST is not at hand and could not be downloaded: {reason}.\n" + "\n".join(complaints) + f"\n{BY_HAND}"

@@ -432,9 +432,7 @@ def check_digits(images: Bytes, labels: NDArray[np.integer] | None, images_from:
         )
     if labels.max() >= CLASSES or labels.min() < 0:
         row = int(np.argmax((labels >= CLASSES) | (labels < 0)))
-        raise DataFileError(
-            f"{labels_from}: row {row + 1} has the label {labels[row]}; expected 0 to {CLASSES - 1}."
-        )
+        raise DataFileError(f"{labels_from}: row {row + 1} has the label {labels[row]}; expected 0 to {CLASSES - 1}.")
 
 
 def _fail(path: Path, fault: str, cause: BaseException | None = None) -> NoReturn:

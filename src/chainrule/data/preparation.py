@@ -138,9 +138,7 @@ class Preparation:
         if out is None:
             out = np.empty((len(images), self.width), dtype)
         elif out.shape != (len(images), self.width):
-            raise ShapeError(
-                f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}."
-            )
+            raise ShapeError(f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}.")
         gain, offset = self._gain_and_offset(out.dtype)
         np.copyto(out, flatten(images))  # first: a ufunc that also converts goes through a buffer, and is slower
         np.multiply(out, gain, out=out)
@@ -186,9 +184,7 @@ def split(n: int, validation: float, rng: np.random.Generator) -> tuple[Rows, Ro
     ValueRangeError
         If `validation` is none of the three, or leaves no row to train on.
     """
-    if not (
-        0 <= validation < 1 or (math.isfinite(validation) and validation == int(validation) and validation >= 1)
-    ):
+    if not (0 <= validation < 1 or (math.isfinite(validation) and validation == int(validation) and validation >= 1)):
         raise ValueRangeError(
             f"validation is {validation}; expected 0, a fraction between 0 and 1, or a whole number of rows."
         )

@@ -158,7 +158,7 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 
 
 # The reader written in Python keeps its memo in a dict; the one in C can be told to reserve gigabytes for it.
-class _ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _ArrayUnpickler(pickle._Unpickler):
     """Finds the stand-ins and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:

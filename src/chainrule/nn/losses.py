@@ -161,9 +161,7 @@ def _subtract_targets(d: Array, targets: Array, scale: float) -> None:
         np.subtract(d, scale * targets, out=d)
 
 
-def _weighted_mean(
-    losses: Array, d: Array, sample_weight: Array | None, total: float | None
-) -> tuple[float, Array]:
+def _weighted_mean(losses: Array, d: Array, sample_weight: Array | None, total: float | None) -> tuple[float, Array]:
     """(Σ w ℓ / total, w d / total), d in place."""
     if sample_weight is not None:
         if sample_weight.shape != losses.shape:

@@ -71,9 +71,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
     """
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueRangeError(
-            f"{successes} successes of {trials} trials: expected 0 ≤ successes ≤ trials, 1 ≤ trials."
-        )
+        raise ValueRangeError(f"{successes} successes of {trials} trials: expected 0 ≤ successes ≤ trials, 1 ≤ trials.")
     if not 0 < confidence < 1:
         raise ValueRangeError(f"confidence is {confidence}; expected a number between 0 and 1, as 0.95.")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)

@@ -401,9 +401,7 @@ def _blocks_by_layer(layers: Sequence[Layer]) -> list[dict[str, Block]]:
     return by_layer
 
 
-def _draw(
-    layers: Sequence[Layer], layout: Sequence[Block], rng: np.random.Generator, dtype: np.dtype[Any]
-) -> Array:
+def _draw(layers: Sequence[Layer], layout: Sequence[Block], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """A first θ, drawn in float64 and then rounded, so that float32 and float64 begin alike."""
     parameters = np.empty(layout[-1].slice.stop, dtype)
     specs = (spec for layer in layers for spec in layer.parameter_specs())

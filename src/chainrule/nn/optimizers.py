@@ -49,9 +49,7 @@ class Optimizer:
             If the gradient is not laid out as θ is, or of another dtype.
         """
         if gradient.shape != network.parameters.shape:
-            raise ShapeError(
-                f"gradient has shape {gradient.shape}, θ {network.parameters.shape}; expected the same."
-            )
+            raise ShapeError(f"gradient has shape {gradient.shape}, θ {network.parameters.shape}; expected the same.")
         if gradient.dtype != network.dtype:
             raise DtypeError(f"gradient is {gradient.dtype}, θ {network.dtype}; expected the same.")
         for name in self.remembers:
