@@ -1,0 +1,380 @@
+import gzip
+import io
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from chainrule.data.formats import (
+    check_digits,
+    idx_sha256,
+    read_csv,
+    read_idx,
+    read_keras_npz,
+    write_idx,
+    write_kaggle_csv,
+)
+from chainrule.errors import DataFileError, DtypeError, OutputError, ShapeError
+
+IMAGES = np.arange(5 * 28 * 28, dtype=np.uint8).reshape(5, 28, 28)
+LABELS = np.array([3, 1, 4, 1, 9], np.uint8)
+
+
+def idx_header(*shape, dtype=0x08):
+    return struct.pack(f">HBB{len(shape)}I", 0, dtype, len(shape), *shape)
+
+
+# ---------------------------------------------------------------------------------------------------- IDX
+
+
+@pytest.mark.parametrize("array", [IMAGES, LABELS], ids=["images", "labels"])
+def test_an_idx_file_gives_back_what_was_written(tmp_path, array):
+    write_idx(tmp_path / "file", array)
+    back = read_idx(tmp_path / "file")
+    assert back.dtype == np.uint8
+    assert np.array_equal(back, array)
+
+
+def test_an_idx_file_written_by_hand_is_read(tmp_path):
+    (tmp_path / "file").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 10, 11, 12, 13, 14, 15]))
+    assert read_idx(tmp_path / "file").tolist() == [[[10, 11, 12], [13, 14, 15]]]
+
+
+def test_gzip_is_recognised_by_content_and_not_by_name(tmp_path):
+    write_idx(tmp_path / "plain.gz", IMAGES)
+    (tmp_path / "packed").write_bytes(gzip.compress((tmp_path / "plain.gz").read_bytes()))
+    assert np.array_equal(read_idx(tmp_path / "plain.gz"), IMAGES)
+    assert np.array_equal(read_idx(tmp_path / "packed"), IMAGES)
+
+
+def test_what_is_read_can_be_written_to_whether_packed_or_not(tmp_path):
+    write_idx(tmp_path / "plain", LABELS)
+    (tmp_path / "packed").write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+    assert read_idx(tmp_path / "plain").flags.writeable
+    assert read_idx(tmp_path / "packed").flags.writeable
+
+
+def test_the_checksum_of_an_array_is_that_of_its_plain_file(tmp_path):
+    import hashlib
+
+    write_idx(tmp_path / "file", IMAGES)
+    assert idx_sha256(IMAGES) == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
+
+
+WHOLE = idx_header(5) + LABELS.tobytes()
+
+BAD_IDX = {
+    "empty": (b"", "begins with the bytes ''"),
+    "text": (b"label,pixel0", "begins with the bytes '6c 61 62 65'"),
+    "floats": (idx_header(5, dtype=0x0D) + bytes(20), r"type 0x0d \(byte 2\).*0x08"),
+    "two dimensions": (idx_header(5, 5) + bytes(25), r"2 dimensions \(byte 3\); expected 1 .* or 3"),
+    "cut in the header": (idx_header(5, 28, 28)[:9], "ends inside its header"),
+    "short": (WHOLE[:-1], "declares 5 = 5 bytes of values, and 4 bytes follow"),
+    "long": (WHOLE + b"\0", "declares 5 = 5 bytes of values, and 6 bytes follow"),
+    "packed and short": (gzip.compress(WHOLE[:-1]), "declares 5 = 5 bytes of values, and 4 bytes follow"),
+    "packed and long": (gzip.compress(WHOLE + bytes(9)), "declares 5 = 5 bytes of values, and more follow"),
+    "gzip cut short": (gzip.compress(WHOLE)[:-6], "cut short or damaged"),
+    "gzip cut in the header": (gzip.compress(WHOLE)[:11], "cut short or damaged"),
+    "gzip with a wrong checksum": (gzip.compress(WHOLE)[:-8] + bytes(8), "cut short or damaged"),
+    "gzip with wrong bytes": (gzip.compress(WHOLE)[:10] + b"\xff" * 20, "cut short or damaged"),
+    "gzip with garbage after it": (gzip.compress(WHOLE) + b"garbage", "cut short or damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_IDX.values(), ids=BAD_IDX)
+def test_a_bad_idx_file_is_refused_and_named(tmp_path, content, message):
+    (tmp_path / "bad-file").write_bytes(content)
+    with pytest.raises(DataFileError, match=f"bad-file.*{message}"):
+        read_idx(tmp_path / "bad-file")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_no_memory_is_taken_for_a_size_that_is_only_declared(tmp_path, pack):
+    (tmp_path / "bomb").write_bytes(pack(idx_header(2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(100)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match="and 100 bytes follow"):
+            read_idx(tmp_path / "bomb")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_it_declares(tmp_path):
+    (tmp_path / "bomb").write_bytes(gzip.compress(idx_header(5) + bytes(64 << 20), 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match="and more follow"):
+            read_idx(tmp_path / "bomb")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_reading_a_plain_file_takes_the_memory_of_its_array_and_no_more(tmp_path):
+    images = np.zeros((10_000, 28, 28), np.uint8)
+    write_idx(tmp_path / "file", images)
+    tracemalloc.start()
+    try:
+        read_idx(tmp_path / "file")
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * images.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    with pytest.raises(DataFileError, match=r"There is no file .*missing"):
+        read_idx(tmp_path / "missing")
+    with pytest.raises(DataFileError, match="cannot be read"):
+        read_idx(tmp_path)
+
+
+def test_only_uint8_labels_and_images_are_written_as_idx(tmp_path):
+    with pytest.raises(DtypeError, match="int64"):
+        write_idx(tmp_path / "file", LABELS.astype(np.int64))
+    with pytest.raises(ShapeError, match=r"\(5, 784\)"):
+        write_idx(tmp_path / "file", IMAGES.reshape(5, 784))
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(OutputError, match="nowhere"):
+        write_idx(tmp_path / "nowhere" / "file", LABELS)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "train.csv"
+    path.write_text("precious")
+    labels = [1, 2, None]  # the third row fails
+
+    class Broken:
+        shape = (3,)
+
+        def __getitem__(self, row):
+            if labels[row] is None:
+                raise OSError("disk full")
+            return labels[row]
+
+    with pytest.raises(OutputError, match="disk full"):
+        write_kaggle_csv(path, IMAGES[:3], Broken())
+    assert path.read_text() == "precious"
+    assert [file.name for file in tmp_path.iterdir()] == ["train.csv"]
+
+
+# ---------------------------------------------------------------------------------------------- Keras npz
+
+
+def keras(**changes):
+    members = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:2], "y_test": LABELS[:2]}
+    return {name: array for name, array in (members | changes).items() if array is not None}
+
+
+def test_a_keras_file_gives_four_arrays_with_int64_labels(tmp_path):
+    np.savez_compressed(tmp_path / "file.npz", **keras())
+    x_train, y_train, x_test, y_test = read_keras_npz(tmp_path / "file.npz")
+    assert np.array_equal(x_train, IMAGES)
+    assert y_train.tolist() == [3, 1, 4, 1, 9]
+    assert np.array_equal(x_test, IMAGES[:2])
+    assert y_test.tolist() == [3, 1]
+    assert {array.dtype for array in (y_train, y_test)} == {np.dtype(np.int64)}
+    assert {array.dtype for array in (x_train, x_test)} == {np.dtype(np.uint8)}
+
+
+BAD_NPZ = {
+    "a member missing": (keras(y_test=None), "no member y_test; it holds x_train, y_train, x_test"),
+    "float images": (keras(x_train=IMAGES / 255), r"x_train is float64 \(5, 28, 28\); expected uint8"),
+    "flat images": (keras(x_test=IMAGES[:2].reshape(2, 784)), r"x_test is uint8 \(2, 784\)"),
+    "float labels": (keras(y_train=LABELS / 1), r"y_train is float64 \(5,\); expected integers"),
+    "one-hot labels": (keras(y_train=np.eye(10, dtype=int)[LABELS]), r"y_train is int64 \(5, 10\)"),
+    "counts that differ": (keras(y_train=LABELS[:3]), r"x_train\) has 5 images and .*y_train\) has 3 labels"),
+    "a label above 9": (keras(y_test=np.array([0, 10])), r"y_test\): row 2 has the label 10"),
+    "a negative label": (keras(y_test=np.array([-1, 0])), r"y_test\): row 1 has the label -1"),
+    "no images": (keras(x_train=IMAGES[:0], y_train=LABELS[:0]), r"x_train\) holds no images"),
+    "a pickle": (keras(y_test=np.array([{}, {}])), "y_test that cannot be read: Object arrays"),
+}
+
+
+@pytest.mark.parametrize(("members", "message"), BAD_NPZ.values(), ids=BAD_NPZ)
+def test_a_bad_keras_file_is_refused_and_named(tmp_path, members, message):
+    np.savez(tmp_path / "bad.npz", **members)
+    with pytest.raises(DataFileError, match=f"bad.npz.*{message}"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+def test_what_is_no_zip_archive_is_no_keras_file(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"<html>not found</html>")
+    with pytest.raises(DataFileError, match=r"bad.npz is not an npz file"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_keras_file_cut_short_is_refused(tmp_path, keep):
+    np.savez(tmp_path / "bad.npz", **keras())
+    whole = (tmp_path / "bad.npz").read_bytes()
+    (tmp_path / "bad.npz").write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(DataFileError, match=r"bad.npz is cut short or damaged"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+def test_a_keras_file_with_flipped_bytes_is_refused(tmp_path):
+    np.savez(tmp_path / "bad.npz", **keras())
+    content = bytearray((tmp_path / "bad.npz").read_bytes())
+    content[1000] ^= 0xFF
+    (tmp_path / "bad.npz").write_bytes(content)
+    with pytest.raises(DataFileError, match=r"bad.npz is cut short or damaged"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
+    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
+        archive.writestr("x_test", "text")
+    with pytest.raises(DataFileError, match="x_test that is not an array"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+# --------------------------------------------------------------------------------------------- Kaggle csv
+
+PIXELS = ",".join(f"pixel{i}" for i in range(4))
+GOOD = f"label,{PIXELS}\n7,0,1,2,3\n0,4,5,6,255\n"
+
+
+def read_text(tmp_path, text):
+    (tmp_path / "file.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_csv(tmp_path / "file.csv")
+
+
+def zipped(**members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("__csv", ".csv"), text)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("labels", [LABELS, None], ids=["train.csv", "test.csv"])
+def test_a_csv_file_gives_back_what_was_written(tmp_path, labels):
+    write_kaggle_csv(tmp_path / "file.csv", IMAGES, labels)
+    images, back = read_csv(tmp_path / "file.csv")
+    assert images.dtype == np.uint8
+    assert images.shape == (5, 28, 28)
+    assert np.array_equal(images, IMAGES)
+    if labels is None:
+        assert back is None
+    else:
+        assert back.dtype == np.int64
+        assert back.tolist() == [3, 1, 4, 1, 9]
+
+
+def test_a_written_csv_file_has_kaggles_header(tmp_path):
+    write_kaggle_csv(tmp_path / "file.csv", IMAGES[:1], LABELS[:1])
+    header, first = (tmp_path / "file.csv").read_text().splitlines()
+    assert header.startswith("label,pixel0,pixel1,")
+    assert header.endswith(",pixel783")
+    assert first.startswith("3,0,1,2,")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD,
+        GOOD.rstrip("\n"),
+        GOOD + "\n\n",
+        GOOD.replace("\n", "\r\n"),
+        "\ufeff" + GOOD,
+        GOOD.replace("label", '"label"').replace("pixel0", '"pixel0"'),
+        gzip.compress(GOOD.encode()),
+        zipped(train__csv=GOOD),
+        zipped(train__csv=GOOD, readme="hello", **{"__MACOSX/._train.csv": "shadow"}),
+    ],
+    ids=["plain", "no last newline", "blank lines", "CRLF", "BOM", "quotes", "gzip", "zip", "zip with more"],
+)
+def test_a_csv_file_is_read_in_all_its_dresses(tmp_path, content):
+    images, labels = read_text(tmp_path, content)
+    assert images.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 255]]]
+    assert labels.tolist() == [7, 0]
+
+
+BAD_CSV = {
+    "empty": ("", "is empty"),
+    "blank": ("\n\n", "is empty"),
+    "header only": (f"label,{PIXELS}\n", "has a header line and no digits"),
+    "header and blank lines": (f"label,{PIXELS}\n\n\n", "has a header line and no digits"),
+    "no header": ("7,0,1,2,3\n", "line 1, column 1 is '7'; expected 'label' or 'pixel0'"),
+    "a column misnamed": (GOOD.replace("pixel2", "pixl2"), "line 1, column 4 is 'pixl2'; expected 'pixel2'"),
+    "no pixels": ("label\n7\n", "line 1 names 0 pixels"),
+    "no square": ("label,pixel0,pixel1\n7,0,1\n", "line 1 names 2 pixels; expected a square"),
+    "a missing value": (GOOD.replace("4,5,6", "4,,6"), "line 3, column 'pixel1': the value is missing"),
+    "a word": (GOOD.replace("4,5,6", "4,five,6"), "line 3, column 'pixel1': 'five' is not a whole number"),
+    "a fraction": (GOOD.replace("4,5,6", "4,5.5,6"), "line 3, column 'pixel1': '5.5' is not a whole number"),
+    "a whole fraction": (GOOD.replace("4,5,6", "4,5.0,6"), "line 3, column 'pixel1': '5.0' is not a whole"),
+    "NaN": (GOOD.replace("4,5,6", "4,nan,6"), "line 3, column 'pixel1': 'nan' is not a whole number"),
+    "negative": (GOOD.replace("4,5,6", "4,-5,6"), "line 3, column 'pixel1': -5 is negative"),
+    "256": (GOOD.replace("255", "256"), "line 3, column 'pixel3': 256 is out of range; .* 0 to 255"),
+    "huge": (GOOD.replace("255", "9" * 5000), "line 3, column 'pixel3': 9+ is out of range"),
+    "too few": (GOOD.replace("4,5,6", "4,5"), "line 3 has 4 values; expected 5"),
+    "too many": (GOOD.replace("4,5,6", "4,5,6,6"), "line 3 has 6 values; expected 5"),
+    "too many everywhere": (f"{PIXELS}\n0,1,2,3,4\n5,6,7,8,9\n", "line 2 has 5 values; expected 4"),
+    "blanks before the fault": (GOOD + "\n\n1,2,3,4,x\n", "line 6, column 'pixel3': 'x'"),
+    "spaces": (GOOD + "   \n", "line 4 has 1 values; expected 5"),
+    "a bad label": (GOOD.replace("\n0,", "\nzero,"), "line 3, column 'label': 'zero' .* from 0 to 9"),
+    "a label above 9": (GOOD.replace("\n0,", "\n10,"), "row 2 has the label 10; expected 0 to 9"),
+    "binary": (b"label,\xff\xfe\xfa\n", "is not a text file"),
+    "binary later": (GOOD.encode() + b"\xff\xfe\n", "is not a text file"),
+    "gzip cut short": (gzip.compress(GOOD.encode())[:-9], "cut short or damaged"),
+    "zip cut short": (zipped(train__csv=GOOD)[:-9], "cut short or damaged"),
+    "zip with wrong bytes": (zipped(train__csv=GOOD).replace(b"7,0,1", b"7,0,2"), "cut short or damaged"),
+    "zip without csv": (zipped(readme="hello"), r"0 csv files \(none\); expected one"),
+    "zip with two": (zipped(train__csv=GOOD, test__csv=GOOD), r"2 csv files \(train.csv, test.csv\); expected one"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_CSV.values(), ids=BAD_CSV)
+def test_a_bad_csv_file_is_refused_and_the_line_named(tmp_path, content, message):
+    with pytest.raises(DataFileError, match=f"file.csv.*{message}"):
+        read_text(tmp_path, content)
+
+
+def test_an_encrypted_zip_file_is_refused(tmp_path):
+    content = bytearray(zipped(train__csv=GOOD))
+    content[6] |= 1  # the flag in the local header
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
+    with pytest.raises(DataFileError, match="encrypted"):
+        read_text(tmp_path, bytes(content))
+
+
+def test_a_missing_csv_file_is_named(tmp_path):
+    with pytest.raises(DataFileError, match=r"There is no file .*nothing.csv"):
+        read_csv(tmp_path / "nothing.csv")
+
+
+def test_only_whole_sets_of_uint8_are_written_as_csv(tmp_path):
+    with pytest.raises(DtypeError, match="float64"):
+        write_kaggle_csv(tmp_path / "file.csv", IMAGES / 255, LABELS)
+    with pytest.raises(ShapeError, match=r"\(5, 28, 28\) and \(3,\)"):
+        write_kaggle_csv(tmp_path / "file.csv", IMAGES, LABELS[:3])
+
+
+# -------------------------------------------------------------------------------------- images and labels
+
+
+def test_images_and_labels_that_belong_together_pass():
+    check_digits(IMAGES, LABELS, "images", "labels")
+    check_digits(IMAGES, None, "images", "labels")
+
+
+BAD_PAIRS = {
+    "counts": (IMAGES, LABELS[:4], "a-file has 5 images and b-file has 4 labels"),
+    "above 9": (IMAGES, np.array([0, 1, 2, 11, 12]), "b-file: row 4 has the label 11; expected 0 to 9"),
+    "no images": (IMAGES[:0], LABELS[:0], "a-file holds no images"),
+    "no pixels": (IMAGES[:, :0], LABELS, r"a-file holds no images: its shape is \(5, 0, 28\)"),
+    "labels for images": (LABELS, LABELS, r"a-file holds an array \(5,\); expected images"),
+    "images for labels": (IMAGES, IMAGES, r"b-file holds an array \(5, 28, 28\); expected labels"),
+}
+
+
+@pytest.mark.parametrize(("images", "labels", "message"), BAD_PAIRS.values(), ids=BAD_PAIRS)
+def test_images_and_labels_that_do_not_are_named(images, labels, message):
+    with pytest.raises(DataFileError, match=message):
+        check_digits(images, labels, "a-file", "b-file")

@@ -1,0 +1,231 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainrule.data.datasets import load_dataset
+from chainrule.data.photo import find_digit, fit_and_centre, read_photo
+from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits").train_images[:20]
+
+
+def enlarged(digit, side=200, margin=40):
+    """Light on dark, as a large picture of the same digit."""
+    large = np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC))
+    return np.pad(large, margin)
+
+
+def likeness(a, b):
+    """The correlation of two pictures."""
+    return np.corrcoef(a.reshape(-1), b.reshape(-1))[0, 1]
+
+
+def centre_of_mass(image):
+    y, x = np.indices(image.shape)
+    return (image * y).sum() / image.sum(), (image * x).sum() / image.sum()
+
+
+# ------------------------------------------------------------------------------------------ fit and centre
+
+
+def test_ink_is_fitted_into_20_by_20_with_its_proportions_kept():
+    ink = np.zeros((300, 300), np.uint8)
+    ink[100:200, 40:90] = 100
+    digit = fit_and_centre(ink)
+    assert digit.shape == (28, 28)
+    assert digit.dtype == np.uint8
+    assert np.flatnonzero(digit.any(axis=1)).tolist() == list(range(4, 24))
+    assert np.flatnonzero(digit.any(axis=0)).tolist() == list(range(10, 20))
+    assert digit.max() == 255
+
+
+def test_small_ink_is_enlarged():
+    digit = fit_and_centre(np.ones((2, 1)))
+    assert np.ptp(np.flatnonzero(digit.any(axis=1))) == 19
+    assert np.ptp(np.flatnonzero(digit.any(axis=0))) == 9
+
+
+def test_the_centre_of_mass_lies_where_mnist_has_it():
+    ink = np.zeros((20, 20), np.uint8)
+    ink[2:5, :] = 255  # heavy at the top
+    ink[:, 4:12] = 255  # and to the left
+    y, x = centre_of_mass(fit_and_centre(ink))
+    assert abs(y - 14) <= 0.5
+    assert abs(x - 14) <= 0.5
+
+
+def test_mnists_own_digits_have_their_centre_of_mass_there(mnist):
+    centres = [centre_of_mass(image) for image in mnist.train_images[:500]]
+    assert np.abs(np.array(centres) - 14).max() < 0.55
+
+
+def test_mnists_own_digits_come_back_as_they_are(mnist):
+    for image in mnist.train_images[:200]:
+        back = fit_and_centre(image)
+        assert likeness(image, back) > 0.97
+
+
+def test_ink_far_out_of_balance_stays_inside_the_frame():
+    ink = np.full((20, 20), 1, np.uint8)
+    ink[:, 19] = 255
+    digit = fit_and_centre(ink)
+    assert digit[:, 27].max() < 255
+    assert np.count_nonzero(digit == 255) >= 18
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (3000, 1)])
+def test_a_dot_and_a_line_are_digits_too(shape):
+    digit = fit_and_centre(np.ones(shape, np.uint8))
+    assert digit.shape == (28, 28)
+    assert digit.max() == 255
+
+
+def test_uint8_and_float_ink_are_the_same(digits):
+    for digit in digits:
+        assert np.array_equal(fit_and_centre(digit), fit_and_centre(digit / 1000))
+
+
+def test_ink_must_be_a_picture_with_something_on_it():
+    with pytest.raises(DataFileError, match="no digit found"):
+        fit_and_centre(np.zeros((28, 28), np.uint8))
+    with pytest.raises(ShapeError, match=r"\(3, 28, 28\)"):
+        fit_and_centre(np.ones((3, 28, 28), np.uint8))
+    with pytest.raises(ShapeError, match=r"\(0, 5\)"):
+        fit_and_centre(np.ones((0, 5), np.uint8))
+    with pytest.raises(ValueRangeError, match="not a number"):
+        fit_and_centre(np.full((5, 5), np.nan))
+
+
+# --------------------------------------------------------------------------------------------- find digit
+
+
+def test_dark_on_light_and_light_on_dark_are_the_same_digit(digits):
+    for digit in digits:
+        grey = enlarged(digit)
+        assert np.array_equal(find_digit(grey), find_digit(255 - grey))
+
+
+def test_grey_ink_on_grey_paper_is_found(digits):
+    """Photographed paper is far from white; here it is darker than half of 255."""
+    found = [likeness(find_digit(110 - enlarged(digit) // 4), digit) for digit in digits]
+    assert np.mean(found) > 0.95
+    assert min(found) > 0.8
+
+
+def test_noise_of_the_ground_is_black(digits):
+    rng = np.random.default_rng(0)
+    pages = [220 - 0.5 * enlarged(digit) + rng.normal(0, 10, (280, 280)) for digit in digits]
+    found = [find_digit(page.clip(0, 255).astype(np.uint8)) for page in pages]
+    assert np.mean([likeness(*pair) for pair in zip(found, digits, strict=True)]) > 0.95
+    assert max(digit[[0, -1]].max() for digit in found) == 0
+
+
+def test_a_large_picture_is_the_same_digit_as_a_small_one(digits):
+    for digit in digits[:5]:
+        small, large = find_digit(enlarged(digit)), find_digit(enlarged(digit, 1400, 280))
+        assert likeness(small, large) > 0.97
+
+
+def test_a_noisy_blank_page_has_no_digit():
+    page = np.random.default_rng(0).normal(220, 6, (300, 200)).clip(0, 255).astype(np.uint8)
+    with pytest.raises(DataFileError, match="no digit found"):
+        find_digit(page)
+
+
+def test_a_grey_picture_is_uint8_and_two_dimensional():
+    with pytest.raises(DtypeError, match="float64"):
+        find_digit(np.zeros((100, 100)))
+    with pytest.raises(ShapeError, match=r"\(100, 100, 3\)"):
+        find_digit(np.zeros((100, 100, 3), np.uint8))
+
+
+# --------------------------------------------------------------------------------------------- read photo
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_photo_of_dark_ink_on_light_paper_comes_back_close_to_the_digit(tmp_path, digits, suffix):
+    found = []
+    for digit in digits:
+        Image.fromarray(240 - (0.8 * enlarged(digit)).astype(np.uint8)).save(tmp_path / f"photo.{suffix}")
+        found.append(likeness(read_photo(tmp_path / f"photo.{suffix}"), digit))
+    assert np.mean(found) > 0.95
+    assert min(found) > 0.8
+
+
+def test_a_png_of_28_by_28_pixels_keeps_every_pixel(tmp_path, digits):
+    shifted = np.roll(digits[0], 3, axis=1)
+    Image.fromarray(shifted).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), shifted)
+
+
+def test_a_png_of_28_by_28_pixels_dark_on_light_is_turned_round(tmp_path, digits):
+    Image.fromarray(255 - digits[0]).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
+
+
+def test_every_colour_mode_shows_the_same_digit(tmp_path, digits):
+    grey = Image.fromarray(255 - enlarged(digits[0]))
+    expected = find_digit(np.asarray(grey))
+    for mode in ("RGB", "RGBA", "LA", "P"):
+        grey.convert(mode).save(tmp_path / "photo.png")
+        assert likeness(read_photo(tmp_path / "photo.png"), expected) > 0.999, mode
+    grey.convert("1").save(tmp_path / "photo.png")
+    assert likeness(read_photo(tmp_path / "photo.png"), expected) > 0.9
+    grey.convert("CMYK").save(tmp_path / "photo.jpg")
+    assert likeness(read_photo(tmp_path / "photo.jpg"), expected) > 0.99
+
+
+def test_sixteen_bits_a_pixel_are_scaled_and_not_cut_off(tmp_path, digits):
+    Image.fromarray(digits[0].astype(np.uint16) * 257).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
+
+
+def test_what_is_transparent_is_paper(tmp_path, digits):
+    ink = np.zeros((28, 28, 4), np.uint8)  # black everywhere; only the alpha draws
+    ink[:, :, 3] = digits[0]
+    Image.fromarray(ink).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
+
+
+def test_a_photo_taken_sideways_is_turned_upright(tmp_path, digits):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° clockwise to see it upright
+    Image.fromarray(np.rot90(digits[0])).save(tmp_path / "digit.png", exif=exif)
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
+
+
+@pytest.mark.parametrize("side", [28, 200])
+def test_a_blank_page_has_no_digit(tmp_path, side):
+    Image.new("L", (side, side), 255).save(tmp_path / "blank.png")
+    with pytest.raises(DataFileError, match=r"blank.png: no digit found"):
+        read_photo(tmp_path / "blank.png")
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    (tmp_path / "bad.png").write_text("not a picture")
+    with pytest.raises(DataFileError, match=r"bad.png is not a PNG or JPEG picture"):
+        read_photo(tmp_path / "bad.png")
+    with pytest.raises(DataFileError, match=r"There is no file .*missing.png"):
+        read_photo(tmp_path / "missing.png")
+    with pytest.raises(DataFileError, match="cannot be read"):
+        read_photo(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])
+def test_a_picture_cut_short_is_named(tmp_path, digits, name):
+    Image.fromarray(enlarged(digits[0])).save(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataFileError, match=f"{name} cannot be read as a picture"):
+        read_photo(tmp_path / name)
+
+
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for side in (11, 20):  # Pillow warns above the limit, and refuses above twice the limit
+        Image.new("L", (side, side)).save(tmp_path / "bomb.png")
+        with pytest.raises(DataFileError, match=r"bomb.png has too many pixels"):
+            read_photo(tmp_path / "bomb.png")
