@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError
 from chainrule.nn.activations import softmax
-from chainrule.nn.arrays import Array
+from chainrule.nn.arrays import Array, require_labels
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
 
@@ -19,19 +19,48 @@ from chainrule.nn.network import Network
 BLOCK = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a model did on labelled pictures.
+    """How a model did on N labelled pictures.
 
-    accuracy : fraction that is right;  interval : its 95 % interval (Wilson)
-    errors, examples : counts;  confusion : counts, (C, C), label by prediction
+    labels, predictions : integer arrays, shape (N,);  confidence : float array, shape (N,), of each prediction
+    classes : int, C
     """
 
-    accuracy: float
-    interval: tuple[float, float]
-    errors: int
-    examples: int
-    confusion: Array
+    labels: Array
+    predictions: Array
+    confidence: Array
+    classes: int
+
+    @property
+    def examples(self) -> int:
+        """N."""
+        return len(self.labels)
+
+    @property
+    def errors(self) -> int:
+        """How many predictions are wrong."""
+        return int(np.count_nonzero(self.predictions != self.labels))
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction that is right, 0 to 1."""
+        return accuracy(self.predictions, self.labels)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's 95 % interval (Wilson)."""
+        return wilson_interval(self.examples - self.errors, self.examples)
+
+    @property
+    def confusion(self) -> Array:
+        """Counts, shape (C, C): label by prediction."""
+        return confusion_matrix(self.predictions, self.labels, self.classes)
+
+    def mistakes(self) -> Array:
+        """Which pictures were predicted wrong, the most confident first."""
+        wrong = np.flatnonzero(self.predictions != self.labels)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -100,16 +129,10 @@ class Model:
         return result
 
     def evaluate(self, images: Array, labels: Array) -> Evaluation:
-        """Accuracy with its interval, errors and confusion matrix, on pictures and their labels, shape (N,)."""
-        predictions = self.predict(images)
-        right = int(np.count_nonzero(predictions == labels))
-        return Evaluation(
-            accuracy=accuracy(predictions, labels),
-            interval=wilson_interval(right, len(labels)),
-            errors=len(labels) - right,
-            examples=len(labels),
-            confusion=confusion_matrix(predictions, labels, self.network.outputs),
-        )
+        """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went."""
+        require_labels(labels, len(images), self.network.outputs)
+        probabilities = self.probabilities(images)
+        return Evaluation(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), self.network.outputs)
 
     def _logits(self, images: Array, rows: Array | None, count: int) -> Iterator[tuple[slice, Array]]:
         """Send the pictures through in blocks, so that memory stays flat."""

@@ -1,0 +1,66 @@
+"""The command line: parse, call, print. One file a command, no mathematics."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from cyclopts import App, CycloptsError
+
+from chainrule.cli.data import data
+from chainrule.cli.evaluate import evaluate
+from chainrule.cli.import_parameters import import_parameters
+from chainrule.cli.predict import predict
+from chainrule.cli.recipes import recipes
+from chainrule.cli.show import show
+from chainrule.cli.train import train
+from chainrule.errors import ChainruleError
+
+app = App(
+    name="chainrule",
+    help="""Train a neural network to read handwritten digits, and look inside it.
+
+Start with `chainrule train`: some seconds later there is a network of your own. Then `chainrule evaluate` says how
+good it is, `chainrule predict photo.png` reads a digit, and `chainrule show mistakes` draws what it got wrong.""",
+    help_format="markdown",
+    version_flags=["--version"],
+)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "show": show,
+    "data": data,
+    "recipes": recipes,
+    "import": import_parameters,
+}
+for position, (name, command) in enumerate(_COMMANDS.items()):
+    app.command(command, name, sort_key=position)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    try:
+        app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_none",
+        )
+    except ChainruleError as error:
+        return _complain(str(error), error.exit_code)
+    except CycloptsError as error:
+        return _complain(f"{error} Try: chainrule --help", 2)
+    except KeyboardInterrupt:
+        return _complain("Interrupted. Nothing was saved.", 130)
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _complain(message: str, exit_code: int) -> int:
+    from chainrule.cli.console import err
+
+    err.print("Error: ", style="bold red", end="")
+    err.print(message, markup=False, soft_wrap=True)
+    return exit_code

@@ -1,0 +1,97 @@
+"""`chainrule evaluate`: how good a model is, and where it goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from chainrule.cli.arguments import DEFAULT_MODEL, JsonOption, ModelArgument, ModelDataOption, SplitOption
+
+if TYPE_CHECKING:
+    from chainrule.model import Evaluation, Model
+    from chainrule.nn.arrays import Array
+
+
+def evaluate(
+    model: ModelArgument = DEFAULT_MODEL,
+    /,
+    *,
+    data: ModelDataOption = None,
+    split: SplitOption = None,
+    mistakes: Annotated[Path | None, Parameter(help="Draw the most confident mistakes to this picture.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure a model's accuracy, class by class, with its 95 % interval and confusion matrix."""
+    from chainrule.cli.arguments import choose_part, load_model_and_data, require_fit
+    from chainrule.cli.console import note, print_json
+    from chainrule.files.atomic import require_writable
+
+    if mistakes is not None:
+        require_writable(mistakes)
+    loaded, dataset = load_model_and_data(model, data)
+    part, images, labels = choose_part(dataset, split)
+    require_fit(loaded, model, images, labels)
+    evaluation = loaded.evaluate(images, labels)
+    if mistakes is not None:
+        draw_mistakes(loaded, evaluation, images, mistakes)
+        note(f"Mistakes: {mistakes}")
+    if json:
+        print_json(
+            {
+                "accuracy": evaluation.accuracy,
+                "interval": list(evaluation.interval),
+                "errors": evaluation.errors,
+                "examples": evaluation.examples,
+                "confusion": evaluation.confusion.tolist(),
+            }
+        )
+    else:
+        _tell(loaded, evaluation, part)
+
+
+def draw_mistakes(model: Model, evaluation: Evaluation, images: Array, path: Path, most: int = 40) -> None:
+    """The most confident mistakes as a picture."""
+    from chainrule import plots
+    from chainrule.errors import InputError
+
+    worst = evaluation.mistakes()[:most]
+    if len(worst) == 0:
+        raise InputError("There are no mistakes to draw: every prediction is right.")
+    figure, axes = plots.grid(len(worst))
+    names = model.class_names
+    plots.predictions(
+        axes,
+        images[worst],
+        [names[evaluation.predictions[i]] for i in worst],
+        [names[evaluation.labels[i]] for i in worst],
+    )
+    plots.save(figure, path)
+
+
+def _tell(model: Model, evaluation: Evaluation, part: str) -> None:
+    from rich.table import Table
+
+    from chainrule.cli.console import out, percent, say
+
+    low, high = evaluation.interval
+    say(f"[bold]Accuracy  {percent(evaluation.accuracy)}[/bold] on {evaluation.examples:,} {part} images")
+    say(f"          95 % interval {100 * low:.2f} to {100 * high:.2f} %, {evaluation.errors:,} wrong\n")
+    table = Table(title="Label (row), prediction (column), and the error of each class", box=None, pad_edge=False)
+    table.add_column("", justify="right", style="bold")
+    for name in model.class_names:
+        table.add_column(name, justify="right")
+    table.add_column("error", justify="right")
+    for i, row in enumerate(evaluation.confusion):
+        total = int(row.sum())
+        error = f"{100 * (1 - row[i] / total):.1f} %" if total else "–"
+        cells = [_cell(int(count), i == j) for j, count in enumerate(row)]
+        table.add_row(model.class_names[i], *cells, error)
+    out.print(table)
+
+
+def _cell(count: int, right: bool) -> str:
+    if right:
+        return f"[dim]{count}[/dim]"
+    return f"[red]{count}[/red]" if count else "·"

@@ -1,0 +1,105 @@
+"""`chainrule predict`: what digits are these?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from chainrule.cli.arguments import DEFAULT_MODEL, JsonOption
+from chainrule.errors import InputError
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+    from chainrule.nn.arrays import Array
+
+TABLES = (".csv", ".csv.gz", ".zip")
+
+
+def predict(
+    *files: Annotated[
+        Path,
+        Parameter(
+            name="FILE",
+            help="PNG or JPEG pictures of one digit each, or a Kaggle csv; a .safetensors file is the model.",
+        ),
+    ],
+    submission: Annotated[Path | None, Parameter(help="Write ImageId,Label for a csv's rows to this file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say which digit each picture shows, and how sure the model is.
+
+    Pictures may be dark on light or light on dark, and of any size: what is not 28 × 28 is fitted and centred as
+    MNIST's own digits were.
+    """
+    from rich.markup import escape
+
+    from chainrule.cli.console import note, print_json, say
+    from chainrule.files.atomic import require_writable
+    from chainrule.files.model_file import load_model
+
+    models = [file for file in files if file.suffix == ".safetensors"]
+    pictures = [file for file in files if file.suffix != ".safetensors"]
+    if len(models) > 1:
+        raise InputError(f"{models[0]} and {models[1]} are both models; give one.")
+    if not pictures:
+        raise InputError("There is nothing to predict. Give a picture: chainrule predict photo.png")
+    if submission is not None:
+        require_writable(submission)
+        if len(pictures) > 1 or not is_table(pictures[0]):
+            raise InputError(
+                "--submission needs exactly one csv: chainrule predict test.csv --submission submission.csv"
+            )
+    path = models[0] if models else DEFAULT_MODEL
+    model = load_model(path)
+    answers = [answer for file in pictures for answer in _answers(file, model, path)]
+    if submission is not None:
+        _submit(submission, [answer["label"] for answer in answers])
+        note(f"Submission: {len(answers):,} rows in {submission}")
+    if json:
+        print_json(answers)
+    elif submission is None:
+        width = max(len(answer["file"]) for answer in answers)
+        for answer in answers:
+            probability = 100 * answer["probability"]
+            say(f"{escape(answer['file'].ljust(width))}  [bold]{answer['label']}[/bold]  {probability:.1f} %")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a csv, plain or packed, by its name."""
+    return path.name.lower().endswith(TABLES)
+
+
+def _answers(file: Path, model: Model, model_path: Path) -> Iterator[dict[str, Any]]:
+    """File, label and probability of each picture in a file."""
+    names, images = _read(file, model, model_path)
+    for name, row in zip(names, model.probabilities(images), strict=True):
+        best = int(row.argmax())
+        yield {"file": name, "label": model.class_names[best], "probability": float(row[best])}
+
+
+def _read(file: Path, model: Model, model_path: Path) -> tuple[list[str], Array]:
+    """A name and a picture for each prediction to make."""
+    import numpy as np
+
+    from chainrule.cli.arguments import require_fit
+    from chainrule.data.formats import read_csv
+    from chainrule.data.photo import read_photo
+
+    if is_table(file):
+        images, _ = read_csv(file)
+        names = [f"{file} row {i + 1}" for i in range(len(images))]
+    else:
+        images, names = read_photo(file)[np.newaxis], [str(file)]
+    require_fit(model, model_path, images, None)
+    return names, images
+
+
+def _submit(path: Path, labels: list[str]) -> None:
+    """Kaggle's format: ImageId from 1, Label."""
+    from chainrule.files.atomic import replace_file
+
+    lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
+    replace_file(path, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,233 @@
+"""`chainrule train`: learn from a data set, save the model, say how good it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from chainrule.cli.arguments import DEFAULT_MODEL, DataOption, JsonOption
+from chainrule.errors import ValueRangeError
+
+if TYPE_CHECKING:
+    from chainrule.data.datasets import Dataset
+    from chainrule.model import Evaluation, Model
+    from chainrule.recipes import Recipe
+    from chainrule.training.history import Report
+    from chainrule.training.training import Training
+
+
+def train(
+    *,
+    data: DataOption = "auto",
+    recipe: Annotated[str, Parameter(help="Named settings; `chainrule recipes` lists them.")] = "standard",
+    hidden: Annotated[
+        list[int] | None, Parameter(consume_multiple=True, help="Units in each hidden layer: 128, or 300 100.")
+    ] = None,
+    epochs: Annotated[int | None, Parameter(help="How often to go through the training images.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Images a step; 0 takes all at once.")] = None,
+    learning_rate: Annotated[float | None, Parameter(help="How far each step goes.")] = None,
+    validation: Annotated[
+        float | None,
+        Parameter(help="Training images held out to watch progress: a fraction or a count; 0 trains on all."),
+    ] = None,
+    seed: Annotated[int, Parameter(help="The same seed gives the same network.")] = 0,
+    model: Annotated[Path, Parameter(help="Where to save the network.")] = DEFAULT_MODEL,
+    curve: Annotated[Path | None, Parameter(help="Draw accuracy against epochs to this picture.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train a network on handwritten digits and save it.
+
+    Without options: the `standard` recipe on MNIST, or on the small data set that comes along where MNIST cannot be
+    had. The test images are looked at once, when training is over.
+    """
+    from chainrule.cli.arguments import load_data
+    from chainrule.cli.console import print_json
+    from chainrule.files.atomic import require_writable
+    from chainrule.files.model_file import save_model
+    from chainrule.recipes import find_recipe, start
+
+    changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
+    for path in (model, curve):
+        if path is not None:
+            require_writable(path)
+    dataset = load_data(data)
+    training = start(changed, dataset, seed)
+    last = _watch(training)
+    trained = dataclasses.replace(training.model, class_names=dataset.class_names)
+    evaluation = None
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        evaluation = trained.evaluate(dataset.test_images, dataset.test_labels)
+    facts = _facts(changed, dataset, seed, training, last, evaluation)
+    trained = dataclasses.replace(trained, facts=facts)
+    save_model(trained, model)
+    if curve is not None:
+        _draw_curve(training, curve)
+    if json:
+        print_json(_result(changed, dataset, last, evaluation, model))
+    else:
+        _tell(trained, dataset, training, last, evaluation, model, curve)
+
+
+def _changed(
+    recipe: Recipe,
+    hidden: list[int] | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    validation: float | None,
+) -> Recipe:
+    """The recipe with what the options say instead."""
+    changes: dict[str, Any] = {}
+    if hidden is not None:
+        if not hidden or min(hidden) < 1:
+            raise ValueRangeError(f"--hidden {' '.join(map(str, hidden))}: every layer needs at least one unit.")
+        changes["hidden"] = tuple(hidden)
+    if epochs is not None:
+        changes |= {"epochs": epochs, "least_steps": 0}
+        if epochs < 1:
+            raise ValueRangeError(f"--epochs {epochs}: expected at least 1.")
+    if batch_size is not None:
+        changes["batch_size"] = batch_size or None
+    if learning_rate is not None:
+        changes["learning_rate"] = learning_rate
+    if validation is not None:
+        whole = validation >= 1 or validation == 0
+        if whole and validation != int(validation):
+            raise ValueRangeError(f"--validation {validation}: expected a fraction below 1 or a whole number.")
+        changes["validation"] = int(validation) if whole else validation
+    return dataclasses.replace(recipe, **changes)
+
+
+def _watch(training: Training) -> Report:
+    """Train to the end under a progress bar; the last report."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from chainrule.cli.console import err, note, percent
+
+    training.report_every = max(1, training.steps_per_epoch // 20)
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(bar_width=None),
+        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[accuracy]}"),
+        TimeRemainingColumn(),
+    )
+    accuracy = ""
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(
+            "", total=training.epochs * training.steps_per_epoch, epoch=1, epochs=training.epochs, loss=0, accuracy=""
+        )
+        for report in training:
+            shown = report.validation_accuracy if report.validation_accuracy is not None else report.train_accuracy
+            if shown is not None:
+                accuracy = f"accuracy {percent(shown)}"
+            progress.update(
+                task,
+                completed=report.step,
+                epoch=min(report.epoch + 1, training.epochs),
+                loss=report.loss,
+                accuracy=accuracy,
+            )
+            tenth = max(1, training.epochs // 10)
+            if not err.is_terminal and shown is not None and report.epoch % tenth == 0:
+                note(f"epoch {report.epoch}/{training.epochs}  loss {report.loss:.4f}  {accuracy}")
+    return training.history.reports[-1]
+
+
+def _facts(
+    recipe: Recipe,
+    dataset: Dataset,
+    seed: int,
+    training: Training,
+    last: Report,
+    evaluation: Evaluation | None,
+) -> dict[str, Any]:
+    """What the model file remembers: how the model was made, and which accuracy was measured on what."""
+    from importlib.metadata import version
+
+    measured = [{"part": "train", "examples": len(training.rows), "accuracy": last.train_accuracy}]
+    if training.validation_rows is not None and len(training.validation_rows):
+        measured.append(
+            {"part": "validation", "examples": len(training.validation_rows), "accuracy": last.validation_accuracy}
+        )
+    if evaluation is not None:
+        measured.append({"part": "test", "examples": evaluation.examples, "accuracy": evaluation.accuracy})
+    return {
+        "dataset": dataset.name,
+        "source": dataset.source,
+        "recipe": recipe.settings(),
+        "seed": seed,
+        "measured": measured,
+        "history": training.history.columns(),
+        "chainrule": version("chainrule"),
+    }
+
+
+def _result(
+    recipe: Recipe, dataset: Dataset, last: Report, evaluation: Evaluation | None, model_path: Path
+) -> dict[str, Any]:
+    return {
+        "dataset": dataset.name,
+        "recipe": recipe.name,
+        "epochs": last.epoch,
+        "train_accuracy": last.train_accuracy,
+        "validation_accuracy": last.validation_accuracy,
+        "test_accuracy": None if evaluation is None else evaluation.accuracy,
+        "seconds": round(last.seconds, 3),
+        "model": str(model_path),
+    }
+
+
+def _draw_curve(training: Training, path: Path) -> None:
+    from chainrule import plots
+
+    figure, ax = plots.single()
+    plots.curve(ax, training.history)
+    plots.save(figure, path)
+
+
+def _tell(
+    model: Model,
+    dataset: Dataset,
+    training: Training,
+    last: Report,
+    evaluation: Evaluation | None,
+    path: Path,
+    curve: Path | None,
+) -> None:
+    """The result for a person: accuracy, time, three mistakes, what to type next."""
+    from chainrule.cli.arguments import DEFAULT_MODEL
+    from chainrule.cli.console import out, percent, say
+    from chainrule.cli.terminal import grey, print_pictures, trimmed
+
+    if evaluation is None:
+        say("Test accuracy    there are no test images; look at the validation accuracy")
+    else:
+        low, high = evaluation.interval
+        say(
+            f"[bold]Test accuracy    {percent(evaluation.accuracy)}[/bold]  "
+            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %; {evaluation.errors:,} of {evaluation.examples:,} "
+            f"wrong)"
+        )
+    if last.validation_accuracy is not None:
+        say(f"Validation       {percent(last.validation_accuracy)}")
+    if last.train_accuracy is not None:
+        say(f"Training         {percent(last.train_accuracy)}")
+    say(f"Time             {last.epoch} epochs of {len(training.rows):,} images in {last.seconds:.1f} s")
+    say(f"Model            {path}")
+    if curve is not None:
+        say(f"Curve            {curve}")
+    if evaluation is not None and evaluation.errors and dataset.test_images is not None:
+        worst = evaluation.mistakes()[:3]
+        pictures = trimmed(dataset.test_images[worst])
+        names = model.class_names
+        titles = [f"says {names[evaluation.predictions[i]]}, is {names[evaluation.labels[i]]}" for i in worst]
+        say("\nIts most confident mistakes:")
+        print_pictures(out, [grey(picture) for picture in pictures], titles)
+    argument = "" if path == DEFAULT_MODEL else f" {path}"
+    say("\nNext:")
+    say(f"  chainrule evaluate{argument}           accuracy, class by class")
+    say(f"  chainrule show weights{argument}       what each hidden unit looks for")
+    say(f"  chainrule predict{argument} photo.png  a digit of your own")

@@ -1,0 +1,131 @@
+"""Pictures of arrays and histories: matplotlib functions that take Axes, draw, and give the Axes back.
+
+None of them touches matplotlib's global state. `grid` makes a figure for those who have none, and `save` writes it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import OutputError
+from chainrule.files.atomic import replace_file
+from chainrule.nn.arrays import Array
+from chainrule.training.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RIGHT, WRONG = "#1a1a1a", "#c0262d"
+TRAIN, VALIDATION = "#9a9a9a", "#1f5fa8"
+
+
+def grid(count: int, columns: int = 10, size: float = 1.2) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` small, square Axes in rows, each `size` inches wide."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(max(3.0, columns * size), rows * size * 1.25), layout="constrained")
+    axes = [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+    return figure, axes
+
+
+def single(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
+    """A figure of one Axes, in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write the figure in the format that the name ends in (.png, .pdf, .svg), in one step.
+
+    Raises
+    ------
+    OutputError
+        If the ending is not one that matplotlib writes, or the file cannot be written.
+    """
+    path = Path(path)
+    format_name = path.suffix.lstrip(".").lower()
+    if format_name not in figure.canvas.get_supported_filetypes():
+        raise OutputError(f"Cannot draw to {path}: '{path.suffix}' is not a picture's ending. Try {path.stem}.png")
+    content = io.BytesIO()
+    figure.savefig(content, format=format_name, dpi=150)
+    replace_file(path, content.getvalue())
+
+
+def image(ax: Axes, pixels: Array, title: str = "", colour: str = RIGHT) -> Axes:
+    """One picture, shape (height, width), 0 black to 255 white, under its title."""
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set_title(title, fontsize=9, color=colour)
+    ax.set_axis_off()
+    return ax
+
+
+def images(axes: Sequence[Axes], pictures: Array, titles: Sequence[str]) -> Sequence[Axes]:
+    """Pictures, shape (N, height, width), one in each of N Axes."""
+    for ax, pixels, title in zip(axes, pictures, titles, strict=True):
+        image(ax, pixels, title)
+    return axes
+
+
+def predictions(
+    axes: Sequence[Axes], pictures: Array, predicted: Sequence[str], labels: Sequence[str]
+) -> Sequence[Axes]:
+    """Pictures titled with what was predicted and what they are; in red where the two differ."""
+    for ax, pixels, guess, label in zip(axes, pictures, predicted, labels, strict=True):
+        image(ax, pixels, f"{guess}, is {label}", RIGHT if guess == label else WRONG)
+    return axes
+
+
+def weights(axes: Sequence[Axes], weight: Array, shape: tuple[int, int]) -> Sequence[Axes]:
+    """What hidden units look for: column j of `weight`, shape (D, H), as a picture in axes[j].
+
+    Red pixels speak for the unit, blue ones against; one scale for all, so that units can be compared.
+    """
+    limit = float(np.quantile(np.abs(weight), 0.995)) or 1.0
+    for ax, column in zip(axes, weight.T, strict=True):
+        ax.imshow(column.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        ax.set_axis_off()
+    return axes
+
+
+def curve(ax: Axes, history: History) -> Axes:
+    """Training and validation accuracy, in per cent, against epochs."""
+    epochs = history["epoch"]
+    ax.plot(epochs, _per_cent(history["train_accuracy"]), color=TRAIN, label="training")
+    if any(value is not None for value in history["validation_accuracy"]):
+        ax.plot(epochs, _per_cent(history["validation_accuracy"]), color=VALIDATION, label="validation")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("accuracy, %")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", alpha=0.3)
+    ax.legend(frameon=False, loc="lower right")
+    return ax
+
+
+def confusion(ax: Axes, counts: Array, class_names: Sequence[str]) -> Axes:
+    """A confusion matrix, label by prediction; the diagonal, which is right, is left white."""
+    wrong = counts.astype(float)
+    np.fill_diagonal(wrong, np.nan)
+    ax.imshow(wrong, cmap="Reds", vmin=0)
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            ax.text(j, i, f"{count}", ha="center", va="center", fontsize=8, color="#777777" if i == j else RIGHT)
+    ax.set_xticks(range(len(class_names)), class_names)
+    ax.set_yticks(range(len(class_names)), class_names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("label")
+    return ax
+
+
+def _per_cent(values: Sequence[Any]) -> list[float]:
+    return [math.nan if value is None else 100 * value for value in values]
