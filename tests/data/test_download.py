@@ -1,10 +1,13 @@
 import gzip
 import hashlib
 import http.server
+import io
+import logging
 import sys
 import threading
 import time
 
+import pooch
 import pytest
 
 from chainrule.data import download
@@ -263,8 +266,13 @@ def test_a_folder_that_cannot_be_written_is_named(mirrors, tmp_path):
 
 def test_progress_is_shown_on_a_terminal_and_nowhere_else(mirrors, tmp_path, monkeypatch, capsys):
     mirrors(good)
+    log = io.StringIO()
+    monkeypatch.setattr(pooch.get_logger().handlers[0], "stream", log)
+    monkeypatch.setattr(pooch.get_logger(), "level", logging.INFO)
     download_mnist(tmp_path, FILES)
     assert capsys.readouterr() == ("", "")
+    assert log.getvalue() == ""
+    assert pooch.get_logger().level == logging.INFO
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     download_mnist(tmp_path, FILES)
     out, err = capsys.readouterr()

@@ -68,12 +68,13 @@ def test_mnists_own_digits_come_back_as_they_are(mnist):
         assert likeness(image, back) > 0.97
 
 
-def test_ink_far_out_of_balance_stays_inside_the_frame():
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_ink_far_out_of_balance_stays_inside_the_frame(turns):
     ink = np.full((20, 20), 1, np.uint8)
     ink[:, 19] = 255
-    digit = fit_and_centre(ink)
-    assert digit[:, 27].max() < 255
-    assert np.count_nonzero(digit == 255) >= 18
+    digit = np.rot90(fit_and_centre(np.rot90(ink, turns)), -turns)
+    assert np.flatnonzero(digit.any(axis=0)).tolist() == list(range(20))
+    assert np.all(digit[4:24, 19] == 255)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (3000, 1)])
@@ -121,6 +122,17 @@ def test_noise_of_the_ground_is_black(digits):
     found = [find_digit(page.clip(0, 255).astype(np.uint8)) for page in pages]
     assert np.mean([likeness(*pair) for pair in zip(found, digits, strict=True)]) > 0.95
     assert max(digit[[0, -1]].max() for digit in found) == 0
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_light_from_a_side_does_not_matter(digits, turns):
+    """The paper falls from 230 to 130 from one side to the other."""
+    light = np.rot90(np.tile(np.linspace(230, 130, 280), (280, 1)), turns)
+    pages = [light * (1 - 0.7 * enlarged(digit) / 255) for digit in digits]
+    found = [find_digit(page.astype(np.uint8)) for page in pages]
+    assert np.mean([likeness(*pair) for pair in zip(found, digits, strict=True)]) > 0.85
+    with pytest.raises(DataFileError, match="no digit found"):
+        find_digit(light.astype(np.uint8))
 
 
 def test_a_large_picture_is_the_same_digit_as_a_small_one(digits):

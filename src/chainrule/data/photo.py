@@ -83,8 +83,8 @@ def find_digit(grey: Bytes) -> Bytes:
         raise DtypeError(f"A grey picture is uint8, 0 to 255, and this one is {grey.dtype}.")
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
-    ink = _shrunk(_bright_on_dark(grey))
-    return fit_and_centre(_without_ground(ink))
+    ink = _above_ground(_shrunk(_bright_on_dark(grey)))
+    return fit_and_centre(_without_noise(ink))
 
 
 def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]]) -> Bytes:
@@ -151,26 +151,40 @@ def _fitted(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _bright_on_dark(grey: Bytes) -> Bytes:
-    """Turn dark on light round."""
+    """Turn dark on light round; what the border shows is the ground."""
     darkest, lightest = int(grey.min()), int(grey.max())
     if darkest == lightest:
         raise DataFileError("no digit found: every pixel is alike.")
-    if _ground(grey) > (darkest + lightest) / 2:
+    if np.median(grey[_border(grey)]) > (darkest + lightest) / 2:
         return 255 - grey
     return grey
 
 
-def _ground(grey: Bytes) -> float:
-    """The brightness of the paper: the border shows it, and the median overlooks a stroke that runs off."""
-    return float(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
+def _border(grey: Bytes) -> NDArray[np.bool_]:
+    """Where the outermost pixels are."""
+    border = np.ones(grey.shape, bool)
+    border[1:-1, 1:-1] = False
+    return border
 
 
-def _without_ground(ink: Bytes) -> NDArray[np.float64]:
-    """Count ink from the brightness of the ground, and set what is ground to 0, noise and all."""
+def _above_ground(ink: Bytes) -> Bytes:
+    """Count ink from the brightness of the paper, which light from a side makes brighter there.
+
+    argmin Σ (ink(y, x) − (a + b·y + c·x))² over the border is the plane to subtract
+    """
+    border = _border(ink)
+    y, x = np.indices(ink.shape)
+    plane = np.stack([np.ones(ink.shape), y, x], axis=-1)
+    slopes = np.linalg.lstsq(plane[border], ink[border].astype(np.float64), rcond=None)[0]
+    return np.rint(np.maximum(ink - plane @ slopes, 0)).clip(max=255).astype(np.uint8)
+
+
+def _without_noise(ink: Bytes) -> Bytes:
+    """Set what is ground rather than ink to 0."""
     threshold, contrast = _otsu(ink)
     if contrast < _FAINTEST:
         raise DataFileError("no digit found: nothing stands out against the ground.")
-    return np.where(ink > threshold, ink - _ground(ink), 0)
+    return np.where(ink > threshold, ink, 0).astype(np.uint8)
 
 
 def _otsu(grey: Bytes) -> tuple[int, float]:
