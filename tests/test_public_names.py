@@ -1,0 +1,90 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+PUBLIC = [
+    "Adam",
+    "AdamW",
+    "ChainruleError",
+    "Constant",
+    "Dataset",
+    "Dense",
+    "Dropout",
+    "Evaluation",
+    "ExponentialAverage",
+    "ExponentialDecay",
+    "History",
+    "LeakyReLU",
+    "Model",
+    "Network",
+    "Preparation",
+    "RECIPES",
+    "ReLU",
+    "Recipe",
+    "Report",
+    "SGD",
+    "Sigmoid",
+    "StepDecay",
+    "Tanh",
+    "Trace",
+    "Training",
+    "WarmupCosine",
+    "accuracy",
+    "confusion_matrix",
+    "cross_entropy",
+    "find_recipe",
+    "fit",
+    "gradient_check",
+    "load_dataset",
+    "load_model",
+    "mean_squared_error",
+    "multilayer_perceptron",
+    "one_hot",
+    "read_photo",
+    "save_model",
+    "softmax",
+    "split",
+    "start",
+    "two_layer",
+    "wilson_interval",
+]
+
+
+def test_the_public_names_are_these():
+    assert sorted(chainrule.__all__) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_found_and_documented(name):
+    value = getattr(chainrule, name)
+    assert value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Netwrok'"):
+        _ = chainrule.Netwrok
+
+
+def test_type_checkers_see_the_same_names():
+    source = Path(chainrule.__file__).read_text(encoding="utf-8")
+    for name in PUBLIC:
+        assert f" as {name}\n" in source
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = "import sys, chainrule; print([m for m in ('numpy', 'matplotlib', 'PIL', 'rich') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from chainrule.cli import main; main(['--help']); "
+        "print([m for m in ('numpy', 'matplotlib', 'PIL', 'pooch') if m in sys.modules], file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr.strip() == "[]"
