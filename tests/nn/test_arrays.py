@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.nn.arrays import require_finite, require_labels, require_rows
+
+F4 = np.dtype(np.float32)
+
+
+def test_rows_of_the_right_width_and_dtype_pass():
+    require_rows("x", np.zeros((1, 3), np.float32), 3, F4)
+    require_rows("x", np.zeros((3, 5), np.float32).T, 3, F4)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 4), (1, 2, 3), ()])
+def test_anything_but_rows_is_refused_with_both_shapes(shape):
+    with pytest.raises(ShapeError) as error:
+        require_rows("x", np.zeros(shape, np.float32), 3, F4)
+    assert str(shape) in str(error.value)
+    assert "(N, 3)" in str(error.value)
+
+
+def test_a_list_is_refused_by_its_type():
+    with pytest.raises(ShapeError, match="list"):
+        require_rows("x", [[1.0, 2.0, 3.0]], 3, F4)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8, np.float16])
+def test_another_dtype_is_refused_with_the_way_out(dtype):
+    with pytest.raises(DtypeError, match=r"x\.astype\('float32'\)"):
+        require_rows("x", np.zeros((2, 3), dtype), 3, F4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.int64, np.uint64, ">i4", ">u2"])
+def test_labels_from_zero_to_the_last_class_pass(dtype):
+    require_labels(np.array([0, 9, 5], dtype), 3, 10)
+    require_labels(np.array([0, 7, 9, 7, 5, 7], dtype)[::2], 3, 10)
+
+
+@pytest.mark.parametrize(("labels", "row"), [([0, -1, 10], 1), ([0, 1, 10], 2), ([-128, 0, 0], 0)])
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, ">i2"])
+def test_the_first_label_out_of_range_is_named(labels, row, dtype):
+    with pytest.raises(ValueRangeError, match=f"label {labels[row]} in row {row} .* 0 to 9"):
+        require_labels(np.array(labels, dtype), 3, 10)
+
+
+def test_a_label_that_is_small_only_backwards_is_out_of_range():
+    with pytest.raises(ValueRangeError, match="label 83886080 in row 0"):
+        require_labels(np.array([0x05000000], ">i4"), 1, 10)
+
+
+def test_the_first_number_that_is_not_finite_is_named():
+    require_finite("x", np.zeros((2, 2)))
+    with pytest.raises(ValueRangeError, match=r"x contains nan at index \(1, 0\)"):
+        require_finite("x", np.array([[0.0, 1.0], [np.nan, np.inf]]))
+    with pytest.raises(ValueRangeError, match=r"x contains -inf"):
+        require_finite("x", np.array([-np.inf]))
