@@ -75,7 +75,7 @@ def test_a_figure_is_saved_in_the_format_of_its_name(tmp_path):
 
 def test_a_name_that_is_no_pictures_is_refused(tmp_path):
     figure, _ = plots.single()
-    with pytest.raises(OutputError, match=r"'\.txt' is not a picture's ending. Try curve.png"):
+    with pytest.raises(OutputError, match=r"curve.txt: expected a name that ends in .png"):
         plots.save(figure, tmp_path / "curve.txt")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import OutputError
-from chainrule.files.atomic import replace_file
+from chainrule.files.atomic import replace_file, require_writable
 from chainrule.nn.arrays import Array
 from chainrule.training.history import History
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RIGHT, WRONG = "#1a1a1a", "#c0262d"
+ENDINGS = (".png", ".pdf", ".svg", ".jpg")
 TRAIN, VALIDATION = "#9a9a9a", "#1f5fa8"
 
 
@@ -45,20 +46,31 @@ def single(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write the figure in the format that the name ends in (.png, .pdf, .svg), in one step.
+def require_drawable(path: Path) -> None:
+    """Refuse now, and not after the work, a path that no picture can be written to.
 
     Raises
     ------
     OutputError
-        If the ending is not one that matplotlib writes, or the file cannot be written.
+        If the name does not end as a picture's does, or the folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise OutputError(f"Cannot draw to {path}: expected a name that ends in {', '.join(ENDINGS)}.")
+    require_writable(path)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write the figure in the format that the name ends in, in one step.
+
+    Raises
+    ------
+    OutputError
+        As `require_drawable`; what was there before is untouched.
     """
     path = Path(path)
-    format_name = path.suffix.lstrip(".").lower()
-    if format_name not in figure.canvas.get_supported_filetypes():
-        raise OutputError(f"Cannot draw to {path}: '{path.suffix}' is not a picture's ending. Try {path.stem}.png")
+    require_drawable(path)
     content = io.BytesIO()
-    figure.savefig(content, format=format_name, dpi=150)
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
     replace_file(path, content.getvalue())
 
 

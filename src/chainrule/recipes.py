@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.data.datasets import Dataset
 from chainrule.data.preparation import Preparation, split
-from chainrule.errors import DataFileError, UnknownNameError
+from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
 from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.optimizers import SGD
@@ -187,6 +187,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         raise DataFileError(
             f"{dataset.name} has no labels, so there is nothing to learn from. Give a labelled data set."
         )
+    if seed < 0:
+        raise ValueRangeError(f"The seed is {seed}; expected 0 or above.")
     split_rng, weight_rng, training_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     images = dataset.train_images
     rows, validation_rows = split(len(images), recipe.validation, split_rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ChainruleError as error:
         return _complain(str(error), error.exit_code)
     except CycloptsError as error:
-        return _complain(f"{error} Try: chainrule --help", 2)
+        unused = isinstance(error, UnusedCliTokensError)
+        message = f"Unexpected: {' '.join(error.unused_tokens or ())}." if unused else str(error)
+        return _complain(f"{message} Try: {' '.join(['chainrule', *(error.command_chain or ()), '--help'])}", 2)
     except KeyboardInterrupt:
         return _complain("Interrupted. Nothing was saved.", 130)
     except BrokenPipeError:

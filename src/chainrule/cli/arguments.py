@@ -26,7 +26,7 @@ ModelDataOption = Annotated[
     str | None, Parameter(help="As for `train`; where not given, the data the model was trained on.")
 ]
 SplitOption = Annotated[str | None, Parameter(help="train or test; where not given, test if there is one.")]
-JsonOption = Annotated[bool, Parameter(negative="", help="Print the result as one JSON object.")]
+JsonOption = Annotated[bool, Parameter(negative="", show_default=False, help="Print the result as one JSON object.")]
 
 
 def load_data(name: str) -> Dataset:

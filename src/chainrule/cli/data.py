@@ -72,7 +72,7 @@ def _tell(facts: dict[str, Any]) -> None:
 
     say(f"[bold]{facts['name']}[/bold]  {facts['source']}\n")
     table = Table(box=None, pad_edge=False)
-    for heading in ("part", "images", "pixels", *facts["class_names"]):
+    for heading in ("part", "images", "size", *facts["class_names"]):
         table.add_column(heading, justify="left" if heading == "part" else "right")
     for part, about in facts["parts"].items():
         counts = ["–"] * len(facts["class_names"]) if about["counts"] is None else map(str, about["counts"])

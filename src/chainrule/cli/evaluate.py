@@ -26,10 +26,10 @@ def evaluate(
     """Measure a model's accuracy, class by class, with its 95 % interval and confusion matrix."""
     from chainrule.cli.arguments import choose_part, load_model_and_data, require_fit
     from chainrule.cli.console import note, print_json
-    from chainrule.files.atomic import require_writable
+    from chainrule.plots import require_drawable
 
     if mistakes is not None:
-        require_writable(mistakes)
+        require_drawable(mistakes)
     loaded, dataset = load_model_and_data(model, data)
     part, images, labels = choose_part(dataset, split)
     require_fit(loaded, model, images, labels)

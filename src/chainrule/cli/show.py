@@ -36,7 +36,7 @@ def show(
     split: SplitOption = None,
     index: Annotated[
         list[int] | None,
-        Parameter(consume_multiple=True, help="Which images (or hidden units), by number: 0 3 5 120 198."),
+        Parameter(consume_multiple=True, negative="", help="Which images (or hidden units), by number: 0 3 5 120 198."),
     ] = None,
     out: Annotated[Path | None, Parameter(help="Draw to this picture instead of the terminal.")] = None,
 ) -> None:
@@ -44,9 +44,9 @@ def show(
     if what not in _VIEWS:
         raise UnknownNameError("view", what, _VIEWS)
     if out is not None:
-        from chainrule.files.atomic import require_writable
+        from chainrule.plots import require_drawable
 
-        require_writable(out)
+        require_drawable(out)
     _VIEWS[what](model, data, split, index, out)
     if out is not None:
         from chainrule.cli.console import note

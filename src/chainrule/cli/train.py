@@ -24,7 +24,8 @@ def train(
     data: DataOption = "auto",
     recipe: Annotated[str, Parameter(help="Named settings; `chainrule recipes` lists them.")] = "standard",
     hidden: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, help="Units in each hidden layer: 128, or 300 100.")
+        list[int] | None,
+        Parameter(consume_multiple=True, negative="", help="Units in each hidden layer: 128, or 300 100."),
     ] = None,
     epochs: Annotated[int | None, Parameter(help="How often to go through the training images.")] = None,
     batch_size: Annotated[int | None, Parameter(help="Images a step; 0 takes all at once.")] = None,
@@ -41,18 +42,19 @@ def train(
     """Train a network on handwritten digits and save it.
 
     Without options: the `standard` recipe on MNIST, or on the small data set that comes along where MNIST cannot be
-    had. The test images are looked at once, when training is over.
+    had. What no option says, the recipe decides. The test images are looked at once, when training is over.
     """
     from chainrule.cli.arguments import load_data
     from chainrule.cli.console import print_json
     from chainrule.files.atomic import require_writable
     from chainrule.files.model_file import save_model
+    from chainrule.plots import require_drawable
     from chainrule.recipes import find_recipe, start
 
     changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
-    for path in (model, curve):
-        if path is not None:
-            require_writable(path)
+    require_writable(model)
+    if curve is not None:
+        require_drawable(curve)
     dataset = load_data(data)
     training = start(changed, dataset, seed)
     last = _watch(training)

@@ -80,7 +80,7 @@ def _four_arrays(path: str | Path) -> list[Any]:
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
     except Exception as error:  # a hostile or cut pickle can make the reader stumble in any way
-        raise DataFileError(f"{path} is not a pickle of NumPy arrays: {type(error).__name__}: {error}.") from error
+        raise DataFileError(f"{path} is not a whole pickle of NumPy arrays. Nothing was imported.") from error
     if isinstance(found, dict):
         found = [found.get(name) for name in NAMES]
     if not isinstance(found, (tuple, list)) or len(found) != 4:

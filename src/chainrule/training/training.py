@@ -21,7 +21,7 @@ import numpy as np
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
 from chainrule.model import BLOCK, Model
-from chainrule.nn.arrays import Array, require_labels
+from chainrule.nn.arrays import SCRATCH, Array, require_labels
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import Network
@@ -178,6 +178,7 @@ class Training:
             self.optimizer.learning_rate = self.schedule(self.step)
         loss = 0.0
         with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is dealt with below
+            np.setbufsize(SCRATCH)
             for start in range(0, len(rows), BLOCK):
                 x, y = self._gatherer.gather(self.images, self.labels, rows[start : start + BLOCK])
                 trace = self.network.forward(x, rng=self.rng, into=self._trace)
