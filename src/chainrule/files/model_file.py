@@ -72,7 +72,7 @@ def load_model(path: str | Path) -> Model:
         )
     try:
         return _assemble(metadata, tensors)
-    except (ChainruleError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ChainruleError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {_reason(error)} Train the model again.") from error
 
 
@@ -93,10 +93,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
 
 def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
     """The model that the parts of a file describe."""
-    mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     for name, tensor in tensors.items():
-        if tensor.dtype.kind != "f" or not np.isfinite(tensor).all():
-            raise ModelFileError(f"{name} holds something other than finite numbers.")
+        if tensor.dtype not in (np.float32, np.float64) or not np.isfinite(tensor).all():
+            raise ModelFileError(f"{name} holds something other than finite numbers, float32 or float64.")
+    mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     dtype = next(iter(tensors.values())).dtype if tensors else np.dtype(np.float32)
     parameters = np.empty(sum(tensor.size for tensor in tensors.values()), dtype)
     network = Network.from_configuration(json.loads(metadata["layers"]), parameters)
@@ -104,9 +104,14 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
         if tensors[block.name].shape != block.shape or tensors[block.name].dtype != dtype:
             raise ModelFileError(f"{block.name} has shape {tensors[block.name].shape}, not {block.shape}.")
         block.view(parameters)[...] = tensors[block.name]
+    return Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
+
+
+def _shape(metadata: dict[str, str]) -> tuple[int, int]:
     height, width = json.loads(metadata["image_shape"])
-    facts: dict[str, Any] = json.loads(metadata["facts"])
-    return Model(network, Preparation((height, width), mean, deviation), _names(metadata), facts)
+    if not all(type(n) is int and n > 0 for n in (height, width)):
+        raise ModelFileError("image_shape is not a height and a width in pixels.")
+    return height, width
 
 
 def _names(metadata: dict[str, str]) -> tuple[str, ...]:
@@ -114,6 +119,13 @@ def _names(metadata: dict[str, str]) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFileError("class_names is not a list of names.")
     return tuple(names)
+
+
+def _facts(metadata: dict[str, str]) -> dict[str, Any]:
+    facts = json.loads(metadata["facts"])
+    if not isinstance(facts, dict):
+        raise ModelFileError("facts is not an object with names and values.")
+    return facts
 
 
 def _reason(error: Exception) -> str:
