@@ -1,0 +1,188 @@
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from chainrule.errors import OutputError
+from chainrule.files import atomic
+from chainrule.files.atomic import replace_file, require_writable
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    return path
+
+
+def refuse(code):
+    def refused(*arguments, **options):
+        raise OSError(code, os.strerror(code))
+
+    return refused
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_file_is_written(tmp_path):
+    replace_file(tmp_path / "model", b"new")
+    assert contents(tmp_path) == {"model": b"new"}
+
+
+def test_an_old_file_is_replaced_whole_even_by_a_shorter_one(target):
+    target.write_bytes(b"old and much longer")
+    replace_file(target, b"")
+    assert contents(target.parent) == {"model": b""}
+
+
+def test_it_is_replaced_in_one_step_by_a_file_that_is_complete_and_flushed(target, monkeypatch):
+    seen, flushed = [], []
+    real_replace, real_fsync = Path.replace, os.fsync
+
+    def watched_fsync(descriptor):
+        flushed.append(os.fstat(descriptor).st_ino)
+        real_fsync(descriptor)
+
+    def watched_replace(temporary, path):
+        seen.append((temporary.parent, temporary.read_bytes(), path.read_bytes(), temporary.stat().st_ino in flushed))
+        return real_replace(temporary, path)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    replace_file(target, b"new" * 100_000)
+    assert seen == [(target.parent, b"new" * 100_000, b"old", True)]
+
+
+def test_whoever_has_the_old_file_open_still_reads_the_old_one(target):
+    with target.open("rb") as file:
+        replace_file(target, b"new")
+        assert file.read() == b"old"
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(os, "fsync"), (os, "fdopen"), (Path, "replace"), (Path, "chmod"), (tempfile, "mkstemp")]
+)
+def test_after_a_failure_the_old_file_is_whole_and_nothing_else_is_left(target, monkeypatch, where, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, refuse(errno.ENOSPC))
+        with pytest.raises(OutputError, match="No space left on device") as caught:
+            replace_file(target, b"new")
+    assert str(target) in str(caught.value)
+    assert contents(target.parent) == {"model": b"old"}
+
+
+@pytest.mark.parametrize(("where", "name"), [(os, "fsync"), (Path, "replace")])
+def test_a_failed_first_save_leaves_nothing(tmp_path, monkeypatch, where, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, refuse(errno.EIO))
+        with pytest.raises(OutputError):
+            replace_file(tmp_path / "model", b"new")
+    assert contents(tmp_path) == {}
+
+
+def test_an_interruption_leaves_the_old_file_and_goes_on_as_an_interruption(target, monkeypatch):
+    def interrupt(descriptor):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            replace_file(target, b"new")
+    assert contents(target.parent) == {"model": b"old"}
+
+
+@POSIX
+def test_a_folder_that_cannot_be_flushed_does_not_undo_what_was_saved(target, monkeypatch):
+    real_fsync = os.fsync
+
+    def only_files(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not for folders")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    replace_file(target, b"new")
+    assert contents(target.parent) == {"model": b"new"}
+
+
+@POSIX
+def test_the_folder_is_flushed_too(target, monkeypatch):
+    flushed, real_fsync = [], os.fsync
+
+    def watched(descriptor):
+        flushed.append(os.fstat(descriptor).st_ino)
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    replace_file(target, b"new")
+    assert flushed == [target.stat().st_ino, target.parent.stat().st_ino]
+
+
+def test_a_missing_folder_is_named_and_not_made(tmp_path):
+    with pytest.raises(OutputError, match="Choose a file in a folder that exists and is writable") as caught:
+        replace_file(tmp_path / "missing" / "model", b"new")
+    assert str(tmp_path / "missing" / "model") in str(caught.value)
+    assert contents(tmp_path) == {}
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(OutputError, match="What was there before is untouched"):
+        replace_file(tmp_path / "model", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model").is_dir()
+
+
+@POSIX
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664), (0, 0o666)])
+def test_permissions_follow_the_umask_and_leave_it_as_it_was(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        replace_file(tmp_path / "model", b"new")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == mode
+
+
+# --------------------------------------------------------------------------------------- require_writable
+
+
+@pytest.mark.parametrize("name", ["model", "new"])
+def test_a_writable_path_is_let_through_and_nothing_is_left_there(target, name):
+    require_writable(target.parent / name)
+    assert contents(target.parent) == {"model": b"old"}
+
+
+def test_a_bare_name_is_a_file_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    require_writable(Path("model"))
+    replace_file(Path("model"), b"new")
+    assert contents(tmp_path) == {"model": b"new"}
+
+
+def test_a_folder_is_refused_in_advance(tmp_path):
+    with pytest.raises(OutputError, match=r"it is a folder\. Give the name of a file in it"):
+        require_writable(tmp_path)
+
+
+@pytest.mark.parametrize("parent", ["missing", "model"], ids=["missing", "a file"])
+def test_a_path_in_no_folder_is_refused_in_advance(target, parent):
+    with pytest.raises(OutputError, match=r"there is no folder .*Create it, or choose another") as caught:
+        require_writable(target.parent / parent / "model")
+    assert str(target.parent / parent) in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_advance(target, monkeypatch):
+    monkeypatch.setattr(atomic.tempfile, "TemporaryFile", refuse(errno.EACCES))
+    with pytest.raises(OutputError, match=r"Permission denied\. Choose a folder that is writable") as caught:
+        require_writable(target)
+    assert str(target) in str(caught.value)

@@ -1,0 +1,430 @@
+import errno
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from safetensors.numpy import load as plain_load
+from safetensors.numpy import load_file, save
+
+from chainrule.data.preparation import Preparation
+from chainrule.errors import ModelFileError, OutputError
+from chainrule.files.model_file import load_model, save_model
+from chainrule.model import Model
+from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from chainrule.nn.layers import Dense, Dropout
+from chainrule.nn.network import Network
+
+BOTH = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+FACTS = {"recipe": "standard", "accuracy": 0.978, "history": {"loss": [2.3, 0.1]}, "note": "‹é›", "none": None}
+
+
+def every_kind(dtype=np.float32):
+    """A network with a layer of each kind, no number in it round."""
+    layers = [
+        Dropout(0.15),
+        Dense(12, 7),
+        ReLU(),
+        Dense(7, 6),
+        LeakyReLU(0.03),
+        Dropout(0.25),
+        Dense(6, 5),
+        Tanh(),
+        Dense(5, 4),
+        Sigmoid(),
+        Dense(4, 3),
+    ]
+    network = Network(layers, rng=0, dtype=dtype)
+    network.parameters[:] = np.random.default_rng(1).normal(size=network.size)
+    return network
+
+
+def pictures(count=20):
+    return np.random.default_rng(2).integers(0, 256, (count, 4, 3), dtype=np.uint8)
+
+
+def model_of(dtype=np.float32, standardise=True):
+    return Model(
+        every_kind(dtype), Preparation.fit(pictures(), standardise=standardise), ("zero", "‹één›", "two"), dict(FACTS)
+    )
+
+
+def tiny():
+    """A model of few bytes, for tests that try every one of them."""
+    preparation = Preparation((1, 2), np.array([0.25, 0.5]), np.array([0.1, 0.0]))
+    return Model(Network([Dense(2, 2)], rng=0), preparation, ("a", "b"), {})
+
+
+def saved(model, tmp_path):
+    save_model(model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def taken_apart(path):
+    """The metadata and the arrays of a file, as any other program reads them."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length])["__metadata__"], plain_load(content)
+
+
+# ------------------------------------------------------------------------------------------- there and back
+
+
+@BOTH
+@pytest.mark.parametrize("standardise", [False, True])
+def test_a_round_trip_keeps_everything(tmp_path, dtype, standardise):
+    model = model_of(dtype, standardise)
+    back = load_model(saved(model, tmp_path))
+    assert back.network.dtype == dtype
+    assert back.network.parameters.tobytes() == model.network.parameters.tobytes()
+    assert back.network.layout == model.network.layout
+    assert back.class_names == model.class_names
+    assert back.facts == FACTS
+    assert back.preparation.shape == (4, 3)
+    for name in ("mean", "deviation"):
+        before, after = getattr(model.preparation, name), getattr(back.preparation, name)
+        assert (before is None) == (after is None) == (not standardise)
+        if standardise:
+            assert after.dtype == np.float64
+            assert after.tobytes() == before.tobytes()
+
+
+def test_layers_of_every_kind_come_back_with_their_settings(tmp_path):
+    model = model_of()
+    back = load_model(saved(model, tmp_path))
+    assert back.network.configuration() == model.network.configuration()
+    assert [type(layer) for layer in back.network.layers] == [type(layer) for layer in model.network.layers]
+    assert back.network.layers[0].rate == 0.15
+    assert back.network.layers[4].slope == 0.03
+    assert back.network.layers[5].rate == 0.25
+
+
+@BOTH
+def test_predictions_keep_their_bits(tmp_path, dtype):
+    model = model_of(dtype)
+    back = load_model(saved(model, tmp_path))
+    assert_array_equal(back.probabilities(pictures()), model.probabilities(pictures()))
+
+
+def test_a_model_that_was_read_can_be_trained_on(tmp_path):
+    back = load_model(saved(model_of(), tmp_path))
+    back.network.parameters[:] = 0
+    assert not back.network.layers[1].weight.any()
+
+
+def test_a_path_may_be_a_string(tmp_path):
+    save_model(model_of(), str(tmp_path / "model"))
+    assert load_model(str(tmp_path / "model")).class_names == ("zero", "‹één›", "two")
+
+
+# ----------------------------------------------------------------------------------- read by somebody else
+
+
+@BOTH
+def test_anybody_can_read_the_arrays_under_the_layouts_names(tmp_path, dtype):
+    model = model_of(dtype)
+    arrays = load_file(saved(model, tmp_path))
+    assert set(arrays) == {block.name for block in model.network.layout} | {"preparation.mean", "preparation.deviation"}
+    for block in model.network.layout:
+        assert arrays[block.name].dtype == dtype
+        assert_array_equal(arrays[block.name], block.view(model.network.parameters))
+    assert_array_equal(arrays["dense1.weight"], model.network.layers[1].weight)
+    assert_array_equal(arrays["dense5.bias"], model.network.layers[-1].bias)
+    assert_array_equal(arrays["preparation.mean"], model.preparation.mean)
+    assert_array_equal(arrays["preparation.deviation"], model.preparation.deviation)
+
+
+def test_without_statistics_the_file_has_the_networks_arrays_alone(tmp_path):
+    arrays = load_file(saved(model_of(standardise=False), tmp_path))
+    assert {name.split(".")[0] for name in arrays} == {f"dense{i}" for i in range(1, 6)}
+
+
+def test_anybody_can_read_the_metadata(tmp_path):
+    metadata, _ = taken_apart(saved(model_of(), tmp_path))
+    assert metadata["format"] == "chainrule-model"
+    assert metadata["version"] == "1"
+    assert json.loads(metadata["image_shape"]) == [4, 3]
+    assert json.loads(metadata["class_names"]) == ["zero", "‹één›", "two"]
+    assert json.loads(metadata["facts"]) == FACTS
+    assert json.loads(metadata["layers"])[4] == {"kind": "leaky_relu", "slope": 0.03}
+
+
+def spread(array):
+    """The same values, every second place of a longer array."""
+    room = np.full(2 * array.size, np.nan, array.dtype)
+    room[::2] = array.ravel()
+    return room[::2] if array.ndim == 1 else room.reshape(*array.shape, 2)[..., 0]
+
+
+def test_arrays_in_any_memory_layout_are_written_in_the_right_order(tmp_path):
+    # safetensors 0.8 writes the memory of such arrays and not their values.
+    model = model_of()
+    for name in ("mean", "deviation"):
+        object.__setattr__(model.preparation, name, spread(getattr(model.preparation, name)))
+    assert not model.preparation.mean.flags.c_contiguous
+    arrays = load_file(saved(model, tmp_path))
+    assert_array_equal(arrays["preparation.mean"], model.preparation.mean)
+    assert_array_equal(arrays["preparation.deviation"], model.preparation.deviation)
+    assert_array_equal(load_model(tmp_path / "model").preparation.mean, model.preparation.mean)
+
+
+def test_parameters_in_any_memory_layout_are_written_in_the_right_order(tmp_path):
+    model = model_of()
+    expected = model.network.parameters.copy()
+    model.network.parameters = spread(model.network.parameters)
+    assert not model.network.parameters.flags.c_contiguous
+    arrays = load_file(saved(model, tmp_path))
+    for block in model.network.layout:
+        assert_array_equal(arrays[block.name], block.view(expected))
+    assert load_model(tmp_path / "model").network.parameters.tobytes() == expected.tobytes()
+
+
+# ------------------------------------------------------------------------------------------------- replacing
+
+
+def test_a_new_model_replaces_the_old_one(tmp_path):
+    saved(model_of(standardise=True), tmp_path)
+    assert load_model(saved(tiny(), tmp_path)).class_names == ("a", "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_save_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
+    path = saved(model_of(), tmp_path)
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="untouched"):
+            save_model(tiny(), path)
+    assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_facts_that_are_not_json_leave_the_old_model(tmp_path):
+    path = saved(tiny(), tmp_path)
+    before = path.read_bytes()
+    model = tiny()
+    with pytest.raises(TypeError):
+        save_model(Model(model.network, model.preparation, model.class_names, {"a": object()}), path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(OutputError, match="missing"):
+        save_model(tiny(), tmp_path / "missing" / "model")
+
+
+# --------------------------------------------------------------------------------------------- what is no model
+
+
+def refused(path, expected="."):
+    with pytest.raises(ModelFileError, match=expected) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "chainrule" in message or "Train the model again." in message  # what to do next
+    return message
+
+
+def test_no_file_says_how_to_make_one(tmp_path):
+    refused(tmp_path / "missing", "There is no model file .*chainrule train --model")
+
+
+def test_a_folder_is_no_model(tmp_path):
+    refused(tmp_path, "There is no model file")
+
+
+NO_SAFETENSORS = {
+    "empty": b"",
+    "text": b"epoch,loss\n1,0.5\n" * 10,
+    "a pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00cos\nsystem\n(S'true'\ntR.",
+    "a header larger than the file": struct.pack("<Q", 2**40) + b"{}",
+    "a header larger than memory": struct.pack("<Q", 2**64 - 1) + b"{}",
+    "zeros": bytes(1000),
+    "a header that is no JSON": struct.pack("<Q", 4) + b"{{{{",
+    "a header that is a list": struct.pack("<Q", 2) + b"[]",
+    "a header that is not UTF-8": struct.pack("<Q", 4) + b"\xff\xfe\xfd\xfc",
+    "a header nested too deeply": struct.pack("<Q", 20_000) + b'{"a":' + b"[" * 19_995,
+}
+
+
+@pytest.mark.parametrize("content", NO_SAFETENSORS.values(), ids=NO_SAFETENSORS)
+def test_what_is_not_safetensors_is_no_model(tmp_path, content):
+    (tmp_path / "model").write_bytes(content)
+    refused(tmp_path / "model", "is not a model file")
+
+
+def raw(header, data=b""):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+WRONG_HEADERS = {
+    "offsets beyond the file": raw({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}, bytes(8)),
+    "bytes without an owner": raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(8)),
+    "offsets that overlap": raw(
+        {n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in ("a", "b")}, bytes(4)
+    ),
+    "a shape that overflows": raw({"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}}, bytes(4)),
+    "a negative shape": raw({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, bytes(4)),
+    "an unknown dtype": raw({"a": {"dtype": "F33", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
+    "metadata that is a number": raw({"__metadata__": 5}),
+}
+
+
+@pytest.mark.parametrize("content", WRONG_HEADERS.values(), ids=WRONG_HEADERS)
+def test_a_header_that_lies_is_no_model(tmp_path, content):
+    (tmp_path / "model").write_bytes(content)
+    refused(tmp_path / "model", "is not a model file")
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2", "F4", "C64", "BOOL", "I64", "U8", "F16"])
+def test_weights_of_another_dtype_are_refused(tmp_path, dtype):
+    bits = {"BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "F4": 4, "C64": 64, "BOOL": 8, "I64": 64, "U8": 8, "F16": 16}
+    metadata, arrays = taken_apart(saved(tiny(), tmp_path))
+    header, data = {"__metadata__": metadata}, b""
+    for name, array in sorted(arrays.items()):
+        kind, content = dtype, bytes(array.size * bits[dtype] // 8)
+        if name.startswith("preparation"):
+            kind, content = "F64", array.tobytes()
+        start, data = len(data), data + content
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, len(data)]}
+    (tmp_path / "model").write_bytes(raw(header, data))
+    refused(tmp_path / "model")
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_a_safetensors_file_of_another_program_is_no_model(tmp_path, metadata):
+    (tmp_path / "model").write_bytes(save({"weight": np.zeros((2, 3), np.float32)}, metadata))
+    refused(tmp_path / "model", "is a safetensors file, but not a model of chainrule")
+
+
+def changed(tmp_path, metadata=(), **arrays):
+    """The tiny model's file with some parts replaced, or taken out where None stands."""
+    old_metadata, old_arrays = taken_apart(saved(tiny(), tmp_path))
+    parts = [{**old_metadata, **dict(metadata)}, {**old_arrays, **{k.replace("_", "."): v for k, v in arrays.items()}}]
+    parts = [{name: value for name, value in part.items() if value is not None} for part in parts]
+    (tmp_path / "model").write_bytes(save(parts[1], parts[0]))
+    return tmp_path / "model"
+
+
+def test_the_tiny_model_is_sound(tmp_path):
+    assert load_model(changed(tmp_path)).class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("version", ["2", "", None])
+def test_another_version_says_to_update(tmp_path, version):
+    refused(changed(tmp_path, {"version": version}), "version .*; this program reads version 1. Update chainrule.")
+
+
+F4 = np.float32
+NAN, INF = float("nan"), float("inf")
+WRONG_ARRAYS = {
+    "no weight": ({"dense1_weight": None}, ""),
+    "no bias": ({"dense1_bias": None}, ""),
+    "no arrays": (
+        {"dense1_weight": None, "dense1_bias": None, "preparation_mean": None, "preparation_deviation": None},
+        "",
+    ),
+    "a weight under another name": ({"dense1_weight": None, "dense2_weight": np.zeros((2, 2), F4)}, "dense1.weight"),
+    "one array too many": ({"dense2_bias": np.zeros(2, F4)}, ""),
+    "a weight with another shape": ({"dense1_weight": np.zeros((4, 1), F4)}, r"\(4, 1\).*\(2, 2\)"),
+    "a weight that is too small": ({"dense1_weight": np.zeros((2, 1), F4)}, ""),
+    "weights of two dtypes": ({"dense1_weight": np.zeros((2, 2))}, ""),
+    "a weight that is NaN": ({"dense1_weight": np.array([[0, 1], [NAN, 2]], F4)}, "dense1.weight .*finite"),
+    "a bias that is infinite": ({"dense1_bias": np.array([0, INF], F4)}, "dense1.bias .*finite"),
+    "whole numbers": ({"dense1_bias": np.zeros(2, np.int32)}, "dense1.bias .*finite"),
+    "a mean alone": ({"preparation_deviation": None}, "both"),
+    "a deviation alone": ({"preparation_mean": None}, "both"),
+    "a mean of another shape": ({"preparation_mean": np.zeros(3)}, "mean"),
+    "a mean that is NaN": ({"preparation_mean": np.array([NAN, 0])}, "mean"),
+    "a negative deviation": ({"preparation_deviation": np.array([-1.0, 0])}, "deviation"),
+    "a complex mean": ({"preparation_mean": np.zeros(2, np.complex64)}, "mean"),
+}
+
+
+@pytest.mark.parametrize(("arrays", "expected"), WRONG_ARRAYS.values(), ids=WRONG_ARRAYS)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, expected):
+    refused(changed(tmp_path, **arrays), f"is damaged: .*{expected}")
+
+
+DENSE = {"kind": "dense", "inputs": 2, "outputs": 2}
+KEYS = ("layers", "image_shape", "class_names", "facts")
+WRONG_METADATA = {
+    **{f"no {key}": ({key: None}, f"it has no '{key}'") for key in KEYS},
+    **{f"{key} is no JSON": ({key: "{oops"}, "") for key in KEYS},
+    **{f"{key} is empty": ({key: ""}, "") for key in KEYS},
+    **{f"{key} is null": ({key: "null"}, "") for key in KEYS},
+    **{f"{key} is a number": ({key: "5"}, "") for key in KEYS},
+    **{f"{key} is a string": ({key: '"ab"'}, "") for key in KEYS},
+    **{f"{key} is nested too deeply": ({key: "[" * 100_000 + "]" * 100_000}, "") for key in KEYS},
+    "an unknown layer": ({"layers": json.dumps([DENSE, {"kind": "convolution"}])}, "no layer 'convolution'"),
+    "a layer without a kind": ({"layers": json.dumps([{"inputs": 2, "outputs": 2}])}, "it has no 'kind'"),
+    "a layer with a list for a kind": ({"layers": json.dumps([{**DENSE, "kind": []}])}, ""),
+    "a layer with one setting too many": ({"layers": json.dumps([{**DENSE, "stride": 2}])}, "stride"),
+    "a layer with a setting missing": ({"layers": json.dumps([{"kind": "dense", "inputs": 2}])}, "outputs"),
+    "a layer of another width": ({"layers": json.dumps([{**DENSE, "outputs": 3}])}, ""),
+    "a layer of absurd width": ({"layers": json.dumps([{**DENSE, "outputs": 10**15}])}, ""),
+    "a layer of infinite width": ({"layers": json.dumps([{**DENSE, "outputs": INF}])}, ""),
+    "a layer of no width": ({"layers": json.dumps([{**DENSE, "outputs": 0}])}, ""),
+    "a layer with text for a width": ({"layers": json.dumps([{**DENSE, "outputs": "2"}])}, ""),
+    "dropout of everything": ({"layers": json.dumps([DENSE, {"kind": "dropout", "rate": 1.0}])}, "rate"),
+    "dropout of text": ({"layers": json.dumps([DENSE, {"kind": "dropout", "rate": "0.5"}])}, ""),
+    "no layers": ({"layers": "[]"}, "Dense"),
+    "layers that are no objects": ({"layers": "[1, 2]"}, ""),
+    "layers that are an object": ({"layers": json.dumps(DENSE)}, ""),
+    "pictures of another size": ({"image_shape": "[2, 2]"}, r"pictures \(2, 2\) need"),
+    "pictures in three dimensions": ({"image_shape": "[1, 2, 1]"}, ""),
+    "pictures of negative size": ({"image_shape": "[-1, -2]"}, "image_shape"),
+    "pictures of fractional size": ({"image_shape": "[0.5, 4]"}, "image_shape"),
+    "pictures of true size": ({"image_shape": "[true, 2]"}, "image_shape"),
+    "one name too few": ({"class_names": '["a"]'}, "class names"),
+    "names that are numbers": ({"class_names": "[1, 2]"}, "class_names is not a list"),
+    "names in an object": ({"class_names": '{"a": 0, "b": 1}'}, "class_names is not a list"),
+    "facts in a list": ({"facts": "[]"}, "facts"),
+}
+
+
+@pytest.mark.parametrize(("metadata", "expected"), WRONG_METADATA.values(), ids=WRONG_METADATA)
+def test_metadata_that_does_not_fit_is_refused(tmp_path, metadata, expected):
+    refused(changed(tmp_path, metadata), f"is damaged: .*{expected}")
+
+
+# ------------------------------------------------------------------------------------------ damaged by chance
+
+
+def test_a_file_cut_short_anywhere_is_refused(tmp_path):
+    path = saved(tiny(), tmp_path)
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        refused(path, "is not a model file")
+
+
+def test_a_file_with_bytes_behind_its_end_is_refused(tmp_path):
+    path = saved(tiny(), tmp_path)
+    path.write_bytes(path.read_bytes() + b"\0")
+    refused(path, "is not a model file")
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+def test_a_flipped_byte_never_surprises(tmp_path, flip):
+    path = saved(tiny(), tmp_path)
+    content = path.read_bytes()
+    messages, read = [], []
+    for position in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[position] ^= flip
+        path.write_bytes(damaged)
+        try:
+            read.append(load_model(path))
+        except ModelFileError as error:
+            messages.append(str(error))
+    assert all(str(path) in message for message in messages)
+    assert all(np.isfinite(model.network.parameters).all() for model in read)
+    assert len(messages) > len(read)
