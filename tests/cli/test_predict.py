@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainrule.data.datasets import load_dataset
+from chainrule.data.formats import write_kaggle_csv
+from chainrule.files.model_file import load_model
+
+
+@pytest.fixture
+def digits():
+    return load_dataset("digits")
+
+
+def save(path, pixels, scale=1):
+    Image.fromarray(pixels).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC).save(path)
+
+
+def test_a_picture_of_28_pixels_is_taken_as_it_is(run, trained, tmp_path, digits):
+    save(tmp_path / "digit.png", digits.test_images[0])
+    (answer,) = run("predict", trained, "digit.png", "--json").json
+    expected = load_model(trained).probabilities(digits.test_images[:1])[0]
+    assert answer == {"file": "digit.png", "label": str(expected.argmax()), "probability": float(expected.max())}
+
+
+def test_a_large_dark_on_light_picture_gives_the_same_digit(run, trained, tmp_path, digits):
+    labels = []
+    for i in range(10):
+        save(tmp_path / f"{i}.jpg", 255 - digits.test_images[i], scale=12)
+        labels.append(str(load_model(trained).predict(digits.test_images[i : i + 1])[0]))
+    answers = run("predict", trained, *(f"{i}.jpg" for i in range(10)), "--json").json
+    assert [answer["label"] for answer in answers] == labels
+
+
+def test_each_picture_gets_a_line_with_label_and_probability(run, trained, tmp_path, digits):
+    for name in ("a.png", "longer-name.png"):
+        save(tmp_path / name, digits.test_images[1])
+    lines = run("predict", trained, "a.png", "longer-name.png").out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("a.png           ")
+    assert lines[0].endswith(" %")
+
+
+def test_a_submission_is_in_kaggles_format(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images[:40], None)
+    finished = run("predict", trained, "test.csv", "--submission", "submission.csv")
+    assert finished.code == 0
+    lines = (tmp_path / "submission.csv").read_text().splitlines()
+    predictions = load_model(trained).predict(digits.test_images[:40])
+    assert lines == ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(predictions, start=1))]
+
+
+def test_the_rows_of_a_csv_are_numbered_from_1(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images[:3], None)
+    answers = run("predict", trained, "test.csv", "--json").json
+    assert [answer["file"] for answer in answers] == ["test.csv row 1", "test.csv row 2", "test.csv row 3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "There is nothing to predict"),
+        (("missing.png",), "missing.png"),
+        (("text.png",), "text.png is not a PNG or JPEG picture"),
+        (("blank.png",), "blank.png"),
+        (("other.safetensors", "blank.png"), "both models"),
+        (("blank.png", "--submission", "s.csv"), "exactly one csv"),
+    ],
+)
+def test_what_cannot_be_predicted_is_named(run, trained, tmp_path, arguments, message):
+    (tmp_path / "text.png").write_text("not a picture")
+    save(tmp_path / "blank.png", np.full((28, 28), 255, np.uint8), scale=3)
+    finished = run("predict", trained, *arguments)
+    assert finished.code == 2
+    assert message in finished.err
+    assert "Traceback" not in finished.err
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_submission_is_not_half_written_when_the_csv_is_bad(run, trained, tmp_path):
+    (tmp_path / "test.csv").write_text(",".join(f"pixel{i}" for i in range(784)) + "\n1,2,3\n")
+    finished = run("predict", trained, "test.csv", "--submission", "submission.csv")
+    assert finished.code == 2
+    assert "line 2" in finished.err
+    assert not (tmp_path / "submission.csv").exists()

@@ -1,0 +1,188 @@
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from chainrule.data.datasets import load_dataset
+from chainrule.data.formats import write_idx, write_kaggle_csv
+from chainrule.files.model_file import load_model
+
+QUICK = ("train", "--data", "digits", "--epochs", 2)
+
+
+def test_train_saves_a_model_and_says_how_good_it_is(run, tmp_path):
+    finished = run("train", "--data", "digits", "--epochs", 12)
+    assert finished.code == 0
+    assert "Test accuracy" in finished.out
+    assert "95 % interval" in finished.out
+    assert "chainrule-model.safetensors" in finished.out
+    assert finished.out.count("says ") == 3
+    assert "chainrule evaluate" in finished.out
+    assert "UCI digits" in finished.err
+    assert (tmp_path / "chainrule-model.safetensors").exists()
+
+
+def test_the_json_has_the_promised_fields_and_standard_output_nothing_else(run):
+    finished = run(*QUICK, "--json")
+    result = finished.json
+    assert list(result) == [
+        "dataset", "recipe", "epochs", "train_accuracy", "validation_accuracy", "test_accuracy", "seconds", "model",
+    ]  # fmt: skip
+    assert result["dataset"] == "digits"
+    assert result["recipe"] == "standard"
+    assert result["epochs"] == 2
+    assert 0.5 < result["test_accuracy"] <= 1
+    assert result["model"] == "chainrule-model.safetensors"
+
+
+def test_the_reported_test_accuracy_is_the_saved_models(run):
+    result = run(*QUICK, "--json").json
+    digits = load_dataset("digits")
+    saved = load_model(result["model"])
+    assert saved.evaluate(digits.test_images, digits.test_labels).accuracy == result["test_accuracy"]
+    measured = {entry["part"]: entry for entry in saved.facts["measured"]}
+    assert measured["test"]["accuracy"] == result["test_accuracy"]
+    assert measured["validation"]["examples"] == 120  # a twelfth of 1,437
+    assert measured["train"]["examples"] == 1_317
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(run):
+    thetas = []
+    for seed in (1, 1, 2):
+        run(*QUICK, "--seed", seed)
+        thetas.append(load_model("chainrule-model.safetensors").network.parameters)
+    assert np.array_equal(thetas[0], thetas[1])
+    assert not np.array_equal(thetas[0], thetas[2])
+
+
+def test_options_change_what_the_recipe_says(run):
+    run(*QUICK, "--hidden", 20, 15, "--batch-size", 50, "--learning-rate", 0.05, "--validation", 137)
+    model = load_model("chainrule-model.safetensors")
+    assert [block.shape for block in model.network.layout][::2] == [(784, 20), (20, 15), (15, 10)]
+    recipe = model.facts["recipe"]
+    assert (recipe["batch_size"], recipe["learning_rate"], recipe["validation"]) == (50, 0.05, 137)
+    assert model.facts["history"]["step"] == [26, 52]  # 1,300 rows in batches of 50
+
+
+def test_validation_0_trains_on_all_images(run):
+    assert run(*QUICK, "--validation", 0, "--json").json["validation_accuracy"] is None
+    assert load_model("chainrule-model.safetensors").facts["measured"][0]["examples"] == 1_437
+
+
+def test_batch_size_0_is_full_batch(run):
+    run(*QUICK, "--batch-size", 0)
+    assert load_model("chainrule-model.safetensors").facts["history"]["step"] == [1, 2]
+
+
+def test_a_tutorials_recipe_runs_from_the_shell(run):
+    result = run("train", "--data", "digits", "--recipe", "xavier-10", "--epochs", 30, "--json").json
+    assert result["recipe"] == "xavier-10"
+    assert result["train_accuracy"] > 0.3
+
+
+def test_a_curve_is_drawn_when_asked(run, tmp_path):
+    run(*QUICK, "--curve", "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_data_without_a_test_part_gives_null(run, tmp_path):
+    digits = load_dataset("digits")
+    write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:300], digits.train_labels[:300])
+    result = run("train", "--data", tmp_path / "train.csv", "--epochs", 2, "--json").json
+    assert result["test_accuracy"] is None
+    assert run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out.startswith("Test accuracy    there are no")
+
+
+def test_a_folder_of_idx_files_is_trained_on(run, tmp_path):
+    digits = load_dataset("digits")
+    folder = tmp_path / "fashion"
+    folder.mkdir()
+    write_idx(folder / "train-images.idx3-ubyte", digits.train_images)
+    write_idx(folder / "train-labels.idx1-ubyte", digits.train_labels.astype(np.uint8))
+    write_idx(folder / "t10k-images.idx3-ubyte", digits.test_images)
+    write_idx(folder / "t10k-labels.idx1-ubyte", digits.test_labels.astype(np.uint8))
+    assert run("train", "--data", folder, "--epochs", 2, "--json").json["dataset"] == str(folder)
+
+
+def test_auto_falls_back_to_digits_and_says_why(run, monkeypatch, tmp_path):
+    monkeypatch.delenv("CHAINRULE_DATA", raising=False)
+    monkeypatch.setattr("chainrule.data.datasets._cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("chainrule.data.download.MIRRORS", ())
+    finished = run("train", "--epochs", 1, "--json")
+    assert finished.json["dataset"] == "digits"
+    assert "because" in finished.err
+    assert run("train", "--data", "mnist", "--epochs", 1).code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--data", "mnits"), "Did you mean 'mnist'?"),
+        (("--data", "nowhere/"), "There is no file or folder nowhere/"),
+        (("--recipe", "standart"), "Did you mean 'standard'?"),
+        (("--epohcs", "3"), "Unknown option: --epohcs. Did you mean --epochs?"),
+        (("--epochs", "many"), "--epochs"),
+        (("--epochs", "0"), "--epochs 0: expected at least 1"),
+        (("--hidden", "0"), "every layer needs at least one unit"),
+        (("--data", "digits", "--batch-size", "-1"), "batch_size is -1"),
+        (("--data", "digits", "--learning-rate", "-1"), "learning_rate is -1"),
+        (("--data", "digits", "--learning-rate", "nan"), "learning_rate is nan"),
+        (("--validation", "1.5"), "expected a fraction below 1 or a whole number"),
+        (("--data", "digits", "--validation", "2000"), "2000"),
+        (("--data", "digits", "--seed", "-1"), "seed is -1"),
+        (("--model", "missing/model.safetensors"), "there is no folder missing"),
+        (("--model", "."), "it is a folder"),
+        (("--curve", "curve.txt"), "expected a name that ends in .png"),
+    ],
+)
+def test_bad_options_end_with_2_one_message_and_no_file(run, tmp_path, arguments, message):
+    finished = run("train", *arguments)
+    assert finished.code == 2
+    assert message in finished.err
+    assert "Traceback" not in finished.err
+    assert finished.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_not_finite_ends_training_and_leaves_the_old_model(run, tmp_path):
+    run(*QUICK)
+    before = (tmp_path / "chainrule-model.safetensors").read_bytes()
+    finished = run(*QUICK, "--learning-rate", "1e9")
+    assert finished.code == 1
+    assert "step" in finished.err
+    assert "learning rate" in finished.err
+    assert (tmp_path / "chainrule-model.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["chainrule-model.safetensors"]
+
+
+def test_a_damaged_csv_is_named_with_its_row(run, tmp_path):
+    header = "label," + ",".join(f"pixel{i}" for i in range(784))
+    good = "3," + ",".join(["0"] * 784)
+    (tmp_path / "train.csv").write_text("\n".join([header, good, good.replace("3,0", "3,256", 1)]) + "\n")
+    finished = run("train", "--data", "train.csv")
+    assert finished.code == 2
+    assert "train.csv" in finished.err
+    assert "256" in finished.err
+    assert "line 3" in finished.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+def test_ctrl_c_ends_without_a_traceback_and_without_a_file(tmp_path):
+    program = [sys.executable, "-m", "chainrule", "train", "--data", "digits", "--epochs", "100000"]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("Data:"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait() == 130
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_result_is_json_on_a_narrow_terminal_too(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert json.loads(run(*QUICK, "--json").out)
