@@ -94,7 +94,7 @@ def _show_weights(model: Path, data: str | None, split: str | None, index: list[
 
     loaded = load_model(model)
     weight = loaded.network.layout[0].view(loaded.network.parameters)
-    units = choose_rows(index, weight.shape[1], range(min(weight.shape[1], 2 * IN_TERMINAL if out is None else 100)))
+    units = choose_rows(index, weight.shape[1], range(min(weight.shape[1], IN_TERMINAL if out is None else 100)))
     weight, shape = weight[:, units], loaded.preparation.shape
     if out is not None:
         figure, axes = plots.grid(len(units))
@@ -125,7 +125,7 @@ def _show_curve(model: Path, data: str | None, split: str | None, index: list[in
         return
     series = {"training": ("bright_black", [100 * value for value in history["train_accuracy"]])}
     if history["validation_accuracy"][-1] is not None:
-        series["validation"] = ("blue", [100 * value for value in history["validation_accuracy"]])
+        series["validation"] = ("bright_blue", [100 * value for value in history["validation_accuracy"]])
     console.say("Accuracy in per cent, against epochs")
     terminal.print_curves(console.out, history["epoch"], series)
 

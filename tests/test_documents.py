@@ -1,0 +1,88 @@
+"""The README and the documents say what is so."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.data.datasets import load_dataset
+from chainrule.files.model_file import save_model
+from chainrule.recipes import RECIPES, find_recipe, start
+
+ROOT = Path(__file__).parent.parent
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_ci_runs_the_readmes_test_command():
+    command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest"
+    assert command in read("README.md")
+    assert command in read(".ci/run")
+
+
+def test_the_readmes_example_runs(capsys):
+    (block,) = python_blocks(read("README.md"))
+    exec(compile(block.replace('"mnist"', '"digits"'), "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert 0.5 < float(lines[-1]) <= 1
+
+
+def test_the_packages_own_example_runs(capsys):
+    example = re.search(r"(    import chainrule as cr\n.*?accuracy\)\n)", chainrule.__doc__, flags=re.DOTALL)[1]
+    program = "\n".join(line[4:] for line in example.splitlines()).replace('"mnist"', '"digits"')
+    exec(compile(program, "chainrule", "exec"), {})
+    assert float(capsys.readouterr().out.splitlines()[-1]) > 0.9
+
+
+def test_the_readmes_accuracies_are_the_medians_of_the_recorded_runs():
+    text = read("README.md")
+    runs = [json.loads(line) for line in read("docs/results.jsonl").splitlines()]
+    for data, digits in (("mnist", 2), ("digits", 1)):
+        tests = [r["test"] for r in runs if (r["recipe"], r["by"], r["data"]) == ("standard", "engine", data)]
+        assert len(tests) == 5
+        assert f"{100 * statistics.median(tests):.{digits}f} %" in text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_reached_its_goals_in_the_recorded_runs(name):
+    recipe = RECIPES[name]
+    runs = [json.loads(line) for line in read("docs/results.jsonl").splitlines()]
+    for goal in recipe.goals:
+        for by in ("engine", "page") if recipe.batch_size is None else ("engine",):
+            reached = [r[goal.part] for r in runs if (r["recipe"], r["by"], r["data"]) == (name, by, goal.data)]
+            assert statistics.median(reached) >= goal.accuracy, (goal, by)
+
+
+def test_a_reader_written_from_the_file_format_predicts_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digits = load_dataset("digits")
+    model = start(find_recipe("standard"), digits).model
+    save_model(model, "chainrule-model.safetensors")
+    (block,) = python_blocks(read("docs/file-format.md"))
+    names = {}
+    exec(compile(block, "file-format.md", "exec"), names)
+    predictions = [names["predict"](image) for image in digits.test_images[:50]]
+    assert predictions == [model.class_names[label] for label in model.predict(digits.test_images[:50])]
+
+
+def test_links_between_documents_lead_somewhere():
+    for name in ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)\)", read(name)):
+            if not target.startswith("http"):
+                assert (ROOT / name).parent.joinpath(target).exists(), f"{name} links to {target}"
+
+
+def test_no_data_set_is_kept_in_the_repository():
+    sizes = [path.stat().st_size for path in (ROOT / "src").rglob("*") if path.is_file()]
+    assert np.max(sizes) < 1_000_000
