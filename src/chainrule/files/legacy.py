@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,8 @@ def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Mo
     """
     W1, b1, W2, b2 = (_as_float(path, name, array) for name, array in zip(NAMES, _four_arrays(path), strict=True))
     side = math.isqrt(W1.shape[1]) if W1.ndim == 2 else 0
-    hidden, classes = len(W1), len(W2)
-    if (
-        W1.shape != (hidden, side * side)
-        or W2.shape != (classes, hidden)
-        or b1.size != hidden
-        or b2.size != classes
-        or side * hidden * classes == 0
-    ):
+    hidden, classes = b1.size, b2.size
+    if W1.shape != (hidden, side * side) or W2.shape != (classes, hidden) or side * hidden * classes == 0:
         raise DataFileError(
             f"{path}: the arrays have shapes {W1.shape}, {b1.shape}, {W2.shape}, {b2.shape}; expected W1 (H, 784), "
             f"b1 (H, 1), W2 (C, H), b2 (C, 1)."
@@ -91,7 +86,8 @@ def _four_arrays(path: str | Path) -> list[Any]:
 def _as_float(path: str | Path, name: str, noted: Any) -> Array:
     if not isinstance(noted, _NotedArray) or noted.array is None:
         raise DataFileError(f"{path}: {name} is {type(noted).__name__.lstrip('_')}; expected an array.")
-    array = noted.array.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN; the next line refuses it
+        array = noted.array.astype(np.float64)
     if not np.isfinite(array).all():
         raise DataFileError(f"{path}: {name} contains NaN or infinity; these parameters cannot predict.")
     return array
@@ -102,7 +98,7 @@ class _NotedDtype:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if code not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
-            raise DataFileError(f"an array has dtype {code!r}; only numbers are read.")
+            raise DataFileError(f"an array has dtype {reprlib.repr(code)}; only numbers are read.")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
@@ -126,7 +122,7 @@ def _reconstruct(*_: Any) -> _NotedArray:
 
 def _frombuffer(content: Any, noted: Any, shape: Any, order: Any, *_: Any) -> _NotedArray:
     result = _NotedArray()
-    result.array = _from_bytes(bytes(content), noted, shape, order)
+    result.array = _from_bytes(content, noted, shape, order)
     return result
 
 
@@ -136,9 +132,9 @@ def _from_bytes(content: Any, noted: Any, shape: Any, order: Any) -> Array:
     if not isinstance(content, bytes) or not isinstance(noted, _NotedDtype) or order not in ("C", "F"):
         raise DataFileError("an array's description is not NumPy's; only arrays of numbers are read.")
     if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 2:
-        raise DataFileError(f"an array has shape {shape!r}; expected at most two dimensions.")
+        raise DataFileError(f"an array has shape {reprlib.repr(shape)}; expected at most two dimensions.")
     if math.prod(shape) * noted.dtype.itemsize != len(content):
-        raise DataFileError(f"an array of shape {shape!r} does not fit its {len(content)} bytes.")
+        raise DataFileError(f"an array of shape {reprlib.repr(shape)} does not fit its {len(content)} bytes.")
     return np.frombuffer(content, noted.dtype).reshape(shape, order=order)
 
 
@@ -157,11 +153,71 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 }
 
 
+def _refuse(reader: Any) -> None:
+    raise DataFileError("does more than arrays need; only NumPy arrays are read.")
+
+
+#: The instructions of pickle's machine that arrays in a tuple, list or dict are written with.
+_INSTRUCTIONS: list[str] = """
+    PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT
+    BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES
+    BINBYTES8 EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT PUT BINPUT LONG_BINPUT
+    MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
+""".split()  # noqa: SIM905 (easier to read than fifty words in quotes)
+
+MOST_CALLS = 100  # four arrays need twelve
+
+
 # The reader written in Python keeps its memo in a dict; the one in C can be told to reserve gigabytes for it.
-class _ArrayUnpickler(pickle._Unpickler):
-    """Finds the stand-ins and nothing else."""
+_Unpickler: Any = pickle._Unpickler  # whose methods the type checker does not know
+
+
+class _ArrayUnpickler(_Unpickler):  # type: ignore[misc]
+    """Finds the stand-ins and nothing else, changes nothing outside, and needs little more room than the file."""
+
+    calls = 0
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
-            raise DataFileError(f"asks for {module}.{name}, which could run code; only NumPy arrays are read.")
+            asked = f"{module}.{name}"[:100]
+            raise DataFileError(f"asks for {asked}, which could run code; only NumPy arrays are read.")
         return _STAND_INS[module, name]
+
+    def load_reduce(self) -> None:
+        self.calls += 1
+        if self.calls > MOST_CALLS:  # each may copy a text
+            _refuse(self)
+        super().load_reduce()
+
+    def load_build(self) -> None:
+        if not isinstance(self.stack[-2], (_NotedArray, _NotedDtype)):  # it would set a stand-in's own attributes
+            _refuse(self)
+        super().load_build()
+
+    def load_setitem(self) -> None:
+        self._require_names(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        self._require_names(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        self._require_names(self.stack[::2])
+        super().load_dict()
+
+    def _require_names(self, keys: list[Any]) -> None:
+        """Refuse other keys: to hash a tuple of tuples of tuples can take for ever."""
+        if not all(type(key) is str for key in keys):
+            _refuse(self)
+
+    dispatch = {  # noqa: RUF012 (pickle's own, a table of its methods)
+        **dict.fromkeys(range(256), _refuse),
+        **{code: _Unpickler.dispatch[code] for code in (getattr(pickle, name)[0] for name in _INSTRUCTIONS)},
+        pickle.BYTEARRAY8[0]: _Unpickler.load_binbytes8,  # its own would make room for any size it is told
+        pickle.REDUCE[0]: load_reduce,
+        pickle.BUILD[0]: load_build,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+    }
