@@ -112,6 +112,16 @@ def test_cross_entropy_stays_finite_at_huge_logits(dtype, smoothing):
     assert np.isfinite(d).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_entropy_is_not_moved_by_a_shift_of_any_row(dtype):
+    logits = LOGITS.astype(dtype)
+    shift = np.array([[1e4], [-1e4], [0.0], [64.0], [-512.0], [1e3]], dtype)
+    logits = np.round(logits * 64) / 64  # so that the shifted numbers are exact
+    expected, moved = cross_entropy(logits, LABELS), cross_entropy(logits + shift, LABELS)
+    assert moved[0] == expected[0]
+    assert_array_equal(moved[1], expected[1])
+
+
 def test_the_gradient_of_cross_entropy_sums_to_zero_in_each_row():
     assert_allclose(cross_entropy(LOGITS, LABELS, label_smoothing=0.1)[1].sum(axis=1), 0.0, atol=1e-16)
 

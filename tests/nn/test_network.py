@@ -696,8 +696,8 @@ def test_a_hundred_warm_steps_allocate_nothing(activation, dropout, optimizer):
     assert risen < 16 * 1024
 
 
-def test_parts_of_a_batch_allocate_nothing_either():
-    network = multilayer_perceptron((784, 128, 10), rng=0)
+def test_parts_of_a_batch_and_deeper_networks_allocate_nothing_either():
+    network = multilayer_perceptron((784, 128, 96, 64, 10), rng=0)
     rng = np.random.default_rng(0)
     x, labels = rng.random((128, 784), np.float32), rng.integers(0, 10, 128)
     trace, gradient = network.trace(64), np.empty_like(network.parameters)
@@ -723,12 +723,27 @@ def test_parts_of_a_batch_allocate_nothing_either():
     assert risen < 16 * 1024
 
 
+@np.errstate()
 def test_numpys_own_settings_come_back():
     network = perceptron()
     x, labels = batch()
-    size, errors = np.getbufsize(), np.geterr()
-    gradient_of(network, x, labels)
-    with pytest.raises(ShapeError):
-        network.forward(x[:, :2])
-    assert np.getbufsize() == size
-    assert np.geterr() == errors
+    d = np.ones((7, 3))
+    trace = network.forward(x)
+
+    def refused():
+        with pytest.raises(ShapeError):
+            network.forward(x[:, :2])
+
+    for call in (
+        lambda: network.forward(x),
+        lambda: network.backward(trace, d),
+        lambda: cross_entropy(d, labels),
+        lambda: mean_squared_error(d, labels),
+        refused,
+    ):
+        np.seterr(under="raise", over="call")
+        np.setbufsize(4096)
+        errors = np.geterr()
+        call()
+        assert np.getbufsize() == 4096
+        assert np.geterr() == errors
