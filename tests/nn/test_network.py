@@ -747,3 +747,17 @@ def test_numpys_own_settings_come_back():
         call()
         assert np.getbufsize() == 4096
         assert np.geterr() == errors
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.int32, ">f4"])
+def test_parameters_are_float32_or_float64(dtype):
+    with pytest.raises(DtypeError, match="expected float32 or float64"):
+        perceptron(dtype=dtype)
+
+
+def test_elementwise_layers_take_no_room_on_the_way_back():
+    network = perceptron(hidden_dropout=0.5)
+    trace = network.forward(np.ones((4, 5)), rng=np.random.default_rng(0))
+    network.backward(trace, np.ones((4, 3)))
+    dense = [i for i, layer in enumerate(network.layers) if isinstance(layer, Dense)]
+    assert set(trace._d_inputs) == set(dense[1:])

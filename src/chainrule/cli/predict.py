@@ -56,15 +56,15 @@ def predict(
     model = load_model(path)
     answers = [answer for file in pictures for answer in _answers(file, model, path)]
     if submission is not None:
-        _submit(submission, [answer["label"] for answer in answers])
+        _submit(submission, [model.class_names[answer["label"]] for answer in answers])
         note(f"Submission: {len(answers):,} rows in {submission}")
     if json:
         print_json(answers)
     elif submission is None:
         width = max(len(answer["file"]) for answer in answers)
         for answer in answers:
-            probability = 100 * answer["probability"]
-            say(f"{escape(answer['file'].ljust(width))}  [bold]{answer['label']}[/bold]  {probability:.1f} %")
+            name, probability = model.class_names[answer["label"]], 100 * answer["probability"]
+            say(f"{escape(answer['file'].ljust(width))}  [bold]{name}[/bold]  {probability:.1f} %")
 
 
 def is_table(path: Path) -> bool:
@@ -77,7 +77,7 @@ def _answers(file: Path, model: Model, model_path: Path) -> Iterator[dict[str, A
     names, images = _read(file, model, model_path)
     for name, row in zip(names, model.probabilities(images), strict=True):
         best = int(row.argmax())
-        yield {"file": name, "label": model.class_names[best], "probability": float(row[best])}
+        yield {"file": name, "label": best, "probability": float(row[best])}
 
 
 def _read(file: Path, model: Model, model_path: Path) -> tuple[list[str], Array]:

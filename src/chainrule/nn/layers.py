@@ -31,6 +31,8 @@ class Layer:
     kind = "layer"
     #: True where the derivative follows from the layer's own output, so that it may be written over its input.
     overwrites = False
+    #: True where each output depends on one input alone, so that ∂ℓ/∂x is written over ∂ℓ/∂out.
+    elementwise = True
 
     def output_width(self, n_in: int) -> int:
         """Width of the output for inputs of width n_in."""
@@ -64,8 +66,8 @@ class Layer:
     ) -> Array:
         """From d = ∂ℓ/∂out, write the parameters' gradient, and return ∂ℓ/∂x.
 
-        An elementwise layer writes ∂ℓ/∂x over `d` and ignores `d_x`. A layer with another width writes it to
-        `d_x`; where that is None nobody asks for ∂ℓ/∂x, and `d` comes back.
+        An elementwise layer writes ∂ℓ/∂x over `d`. Any other writes it to `d_x`; where that is None nobody asks
+        for ∂ℓ/∂x, and `d` comes back.
         """
         raise NotImplementedError
 
@@ -95,6 +97,7 @@ class Dense(Layer):
     """
 
     kind = "dense"
+    elementwise = False
     weight: Array
     bias: Array
 

@@ -75,7 +75,7 @@ class Network:
     ShapeError
         If neighbouring layers do not fit, there is nothing to learn, or θ has another size.
     DtypeError
-        If θ is not floating point.
+        If θ is neither float32 nor float64.
     """
 
     def __init__(
@@ -231,8 +231,10 @@ class Network:
         views = self._views(part)
         first = 0 if input_gradient else self._first_learning
         for i in range(len(self.layers) - 1, first - 1, -1):
-            d_x = trace.room_for_d_input(i) if i > first or input_gradient else None
-            d = self.layers[i].backward(trace.input_of(i), trace.outputs[i], d, d_x, trace.workspaces[i], views[i])
+            layer = self.layers[i]
+            wanted = not layer.elementwise and (i > first or input_gradient)
+            d_x = trace.room_for_d_input(i) if wanted else None
+            d = layer.backward(trace.input_of(i), trace.outputs[i], d, d_x, trace.workspaces[i], views[i])
         trace.d_input = d if input_gradient else None
         return np.add(gradient, part, out=gradient) if add else gradient
 
@@ -414,5 +416,5 @@ def _require_flat(name: str, flat: Array, size: int, dtype: np.dtype[Any] | None
     """Refuse anything but one contiguous float array of that size."""
     if flat.ndim != 1 or len(flat) != size or not flat.flags.c_contiguous:
         raise ShapeError(f"{name} has shape {flat.shape}; expected one contiguous array, shape ({size},).")
-    if flat.dtype.kind != "f" or (dtype is not None and flat.dtype != dtype):
+    if flat.dtype not in (np.float32, np.float64) or (dtype is not None and flat.dtype != dtype):
         raise DtypeError(f"{name} is {flat.dtype}; expected {dtype or 'float32 or float64'}.")
