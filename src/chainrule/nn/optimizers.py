@@ -106,34 +106,27 @@ class SGD(Optimizer):
 
     def _update(self, network: Network, gradient: Array) -> None:
         θ, step = network.parameters, self._room("step", gradient)
-        g = self._penalized(network, gradient)
+        g = self._penalized(network, gradient, step) if self.weight_decay else gradient
         if self.momentum:
             v = self.state["velocity"]
             np.multiply(v, self.momentum, out=v)
             np.add(v, g, out=v)
             if self.nesterov:
-                np.multiply(v, self.momentum, out=step)
-                g = np.add(g, step, out=step)
+                ahead = np.multiply(v, self.momentum, out=self._room("ahead", gradient))
+                g = np.add(g, ahead, out=ahead)
             else:
                 g = v
         np.multiply(g, self.learning_rate, out=step)
         np.subtract(θ, step, out=θ)
 
-    def _penalized(self, network: Network, gradient: Array) -> Array:
-        """g + λθ, where θ decays."""
-        if not self.weight_decay:
-            return gradient
-        g = self._room("penalized", gradient)
-        np.copyto(g, gradient)
+    def _penalized(self, network: Network, gradient: Array, out: Array) -> Array:
+        """g + λθ where θ decays, g elsewhere: one pass over everything, then the few biases put back."""
+        np.multiply(network.parameters, self.weight_decay, out=out)
+        np.add(out, gradient, out=out)
         for block in network.layout:
-            if block.decays:
-                penalty = np.multiply(
-                    network.parameters[block.slice],
-                    self.weight_decay,
-                    out=self._room("step", gradient)[block.slice],
-                )
-                np.add(g[block.slice], penalty, out=g[block.slice])
-        return g
+            if not block.decays:
+                out[block.slice] = gradient[block.slice]
+        return out
 
 
 class Adam(Optimizer):
