@@ -100,14 +100,17 @@ class Training:
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
     ) -> None:
+        if len(images) == 0:
+            raise ValueRangeError("There is nothing to learn from: no pictures were given.")
         require_labels(labels, len(images), network.outputs)
         self.network, self.optimizer, self.average = network, optimizer, average
-        self.images, self.labels = images, labels
+        self.images, self.labels = images, labels.astype(np.int64, copy=False)
         self.rows = _require_rows("rows", np.arange(len(images)) if rows is None else rows, len(images))
         self.validation_rows = (
             None if validation_rows is None else _require_rows("validation_rows", validation_rows, len(images))
         )
         self.preparation = Preparation.fit(images) if preparation is None else preparation
+        self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.loss, self.schedule = loss, schedule
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
@@ -124,6 +127,7 @@ class Training:
         self._order = self.rows
         self._losses: list[float] = []  # since the last report with accuracies
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
+        _ = self.model  # refuses a preparation for another network
         self._gatherer = _Gatherer(self.preparation, network, min(self.batch_size, BLOCK))
         self._trace = network.trace(self._gatherer.capacity)
         self._d = np.empty_like(network.parameters, shape=(self._gatherer.capacity, network.outputs))
@@ -185,19 +189,18 @@ class Training:
                 part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
                 self.network.backward(trace, d, into=self._gradient, add=start > 0)
                 loss += part
-        if not math.isfinite(loss):
-            raise DivergenceError(
-                f"The loss became {loss} at step {self.step + 1} (epoch {self.epoch + 1}), with a learning rate of "
-                f"{self.optimizer.learning_rate:g}. Is it too large? Try a tenth of it."
-            )
-        self.optimizer.step(self.network, self._gradient)
-        if self.average is not None:
-            self.average.update(self.network.parameters)
+            if not math.isfinite(loss):
+                raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
+            self.optimizer.step(self.network, self._gradient)
+            if self.average is not None:
+                self.average.update(self.network.parameters)
         self._losses.append(loss)
         self.step += 1
 
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
+        if not np.isfinite(self.network.parameters).all():  # there may be no next step whose loss would tell
+            raise self._divergence("The parameters stopped being finite", self.step, self.epoch)
         model = self.model
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
@@ -212,7 +215,14 @@ class Training:
         return report
 
     def _accuracy(self, model: Model, rows: Array) -> float:
-        return accuracy(model.predict(self.images, rows), self.labels[rows])
+        with np.errstate(over="ignore", invalid="ignore"):  # of a training that is about to diverge
+            return accuracy(model.predict(self.images, rows), self.labels[rows])
+
+    def _divergence(self, what: str, step: int, epoch: int) -> DivergenceError:
+        return DivergenceError(
+            f"{what} at step {step} (epoch {epoch}), with a learning rate of {self.optimizer.learning_rate:g}. "
+            f"Is it too large? Try a tenth of it."
+        )
 
     def _report(self, train: float | None, validation: float | None) -> Report:
         loss = math.fsum(self._losses) / len(self._losses)
@@ -252,9 +262,9 @@ class _Gatherer:
         """Those rows, prepared, shape (n, D), and their labels, shape (n,)."""
         n = len(rows)
         # mode="clip" spares a second copy; the rows were checked when training began.
-        chosen = np.take(images.reshape(len(images), -1), rows, axis=0, out=self._bytes[:n], mode="clip")
+        chosen = images.reshape(len(images), -1).take(rows, axis=0, out=self._bytes[:n], mode="clip")
         x = self._preparation.transform(chosen.reshape(n, *images.shape[1:]), out=self._x[:n])
-        return x, np.take(labels, rows, out=self._labels[:n], mode="clip")
+        return x, labels.take(rows, out=self._labels[:n], mode="clip")
 
 
 def _require_rows(name: str, rows: Array, count: int) -> Array:
@@ -263,7 +273,7 @@ def _require_rows(name: str, rows: Array, count: int) -> Array:
         raise ShapeError(f"{name} has shape {rows.shape} and dtype {rows.dtype}; expected integers, shape (n,).")
     if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= count):
         raise ValueRangeError(f"{name} runs from {rows.min()} to {rows.max()}, and there are {count} pictures.")
-    return rows
+    return rows.astype(np.intp, copy=False)
 
 
 def _require_positive(name: str, value: int) -> int:
