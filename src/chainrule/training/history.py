@@ -73,5 +73,5 @@ class History:
         """Read what `save` wrote."""
         try:
             return cls.from_columns(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is not a saved history: {error}") from error
