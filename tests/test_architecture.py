@@ -17,8 +17,9 @@ ALLOWED = {
     "files": {"errors", "nn", "data", "model"},
     "training": {"errors", "nn", "data", "model", "files"},
     "recipes": {"errors", "nn", "data", "model", "files", "training"},
+    "machine": set(),
     "plots": {"errors", "nn", "data", "model", "files", "training"},
-    "cli": {"errors", "nn", "data", "model", "files", "training", "recipes", "plots"},
+    "cli": {"errors", "nn", "data", "model", "files", "training", "recipes", "plots", "machine"},
     "__main__": {"cli"},
     "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "training", "recipes"},
 }

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.import_parameters import import_parameters
+from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.recipes import recipes
 from chainrule.cli.show import show
@@ -33,6 +34,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "data": data,
     "recipes": recipes,
     "import": import_parameters,
+    "info": info,
 }
 for position, (name, command) in enumerate(_COMMANDS.items()):
     app.command(command, name, sort_key=position)

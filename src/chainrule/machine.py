@@ -1,0 +1,137 @@
+"""What this computer brings to matrix products: cores, BLAS library, kernel and threads, and how fast they are.
+
+Nearly all of a network's time goes into matrix products, and NumPy leaves those to a BLAS library. Which kernel that
+library picks for the processor, and how many threads it starts, decides the speed more than anything in this package.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+#: OpenBLAS kernels that use AVX-512, and the one to ask for by hand.
+AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
+AVX512_KERNEL = "SkylakeX"
+#: A gain below this is not worth an environment variable.
+WORTHWHILE = 1.1
+
+
+def describe() -> dict[str, Any]:
+    """Versions, cores, BLAS and measured speeds, as JSON can hold them."""
+    return {
+        "chainrule": _version("chainrule"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "processor": _processor(),
+        "cores": cores(),
+        "blas": blas(),
+        "gigaflops": {name: round(matrix_product_speed(name), 1) for name in ("float32", "float64")},
+    }
+
+
+def cores() -> int:
+    """How many cores this process may use: what it is pinned to, and what its container allows."""
+    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(pinned, _container_limit() or pinned)
+
+
+def blas() -> dict[str, Any]:
+    """The BLAS library that NumPy calls: name, version, the kernel it chose, threads."""
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))  # loads the library
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            return {
+                "library": pool["internal_api"],
+                "version": pool.get("version"),
+                "kernel": pool.get("architecture"),
+                "threads": pool["num_threads"],
+            }
+    name = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    return {"library": str(name), "version": None, "kernel": None, "threads": None}
+
+
+def matrix_product_speed(dtype: DTypeLike, *, size: int = 768, seconds: float = 0.25) -> float:
+    """Billions of additions and multiplications a second, in products of (size, size) matrices; the best of many."""
+    a = np.random.default_rng(0).random((size, size)).astype(dtype)
+    out = np.empty_like(a)
+    best, until = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        np.matmul(a, a, out=out)
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best / 1e9
+
+
+def advice(facts: dict[str, Any]) -> list[str]:
+    """What would make matrix products faster here, each measured before it is recommended."""
+    found = []
+    threads, kernel = facts["blas"]["threads"], facts["blas"]["kernel"]
+    if threads is not None and threads > facts["cores"]:
+        found.append(
+            f"{facts['blas']['library']} starts {threads} threads for {facts['cores']} cores; they get in each "
+            f"other's way. Set {_threads_variable(facts['blas']['library'])}={facts['cores']}."
+        )
+    if facts["blas"]["library"] == "openblas" and has_avx512() and kernel not in AVX512_KERNELS:
+        gain = _speed_with(AVX512_KERNEL) / facts["gigaflops"]["float32"]
+        if gain >= WORTHWHILE:
+            found.append(
+                f"OpenBLAS uses its {kernel} kernels, older than this processor, which has AVX-512. "
+                f"OPENBLAS_CORETYPE={AVX512_KERNEL} makes float32 products {gain:.1f} times as fast here."
+            )
+    return found
+
+
+def has_avx512() -> bool:
+    """Whether the processor has AVX-512, by NumPy's own look at it."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    return any(name.startswith(("AVX512", "X86_V4")) for name in extensions)
+
+
+def _speed_with(kernel: str) -> float:
+    """float32 speed of a new process that asks OpenBLAS for another kernel; 0 if it does not start."""
+    program = "from chainrule.machine import matrix_product_speed; print(matrix_product_speed('float32'))"
+    environment = {**os.environ, "OPENBLAS_CORETYPE": kernel}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    return float(run.stdout) if run.returncode == 0 else 0.0
+
+
+def _threads_variable(library: str) -> str:
+    return {"openblas": "OPENBLAS_NUM_THREADS", "mkl": "MKL_NUM_THREADS"}.get(library, "OMP_NUM_THREADS")
+
+
+def _container_limit(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Whole cores that a Linux container may use; None where there is no limit."""
+    try:
+        quota, period = path.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
