@@ -130,6 +130,8 @@ class Model:
 
     def evaluate(self, images: Array, labels: Array) -> Evaluation:
         """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went."""
+        if len(images) == 0:
+            raise ShapeError("There is nothing to evaluate: no pictures were given.")
         require_labels(labels, len(images), self.network.outputs)
         probabilities = self.probabilities(images)
         return Evaluation(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), self.network.outputs)
