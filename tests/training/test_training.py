@@ -367,6 +367,16 @@ def test_validation_rows_are_never_learned_from():
     assert bits(finished(Training(network_of(), images, labels, epochs=3, **settings))) == bits(one)
 
 
+def test_dropout_drops_what_the_trainings_generator_draws():
+    images, labels = task()
+    network = network_of(np.float64, input_dropout=0.1, hidden_dropout=0.5)
+    plain = network.with_parameters(network.parameters.copy())
+    trace = plain.forward(images.reshape(N, -1) / 255, rng=np.random.default_rng(4))
+    expected = plain.parameters - 0.1 * plain.backward(trace, cross_entropy(trace.output, labels)[1])
+    finished(training_of(network, optimizer=SGD(0.1), batch_size=None, epochs=1, rng=4))
+    assert_allclose(network.parameters, expected, rtol=1e-12)
+
+
 def test_the_preparation_is_the_one_that_was_given():
     images, labels = task()
     preparation = Preparation.fit(images, standardise=True)
