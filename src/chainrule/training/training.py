@@ -128,9 +128,10 @@ class Training:
         self._losses: list[float] = []  # since the last report with accuracies
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
-        self._gatherer = _Gatherer(self.preparation, network, min(self.batch_size, BLOCK))
-        self._trace = network.trace(self._gatherer.capacity)
-        self._d = np.empty_like(network.parameters, shape=(self._gatherer.capacity, network.outputs))
+        block = min(self.batch_size, BLOCK)
+        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block)
+        self._trace = network.trace(block)
+        self._d = np.empty_like(network.parameters, shape=(network.outputs, block)).T  # by columns: see losses.py
         self._gradient = np.empty_like(network.parameters)
 
     @property
@@ -184,7 +185,7 @@ class Training:
         with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is dealt with below
             np.setbufsize(SCRATCH)
             for start in range(0, len(rows), BLOCK):
-                x, y = self._gatherer.gather(self.images, self.labels, rows[start : start + BLOCK])
+                x, y = self._gatherer.gather(rows[start : start + BLOCK])
                 trace = self.network.forward(x, rng=self.rng, into=self._trace)
                 part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
                 self.network.backward(trace, d, into=self._gradient, add=start > 0)
@@ -251,20 +252,24 @@ def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tupl
 class _Gatherer:
     """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
 
-    def __init__(self, preparation: Preparation, network: Network, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(
+        self, images: Array, labels: Array, preparation: Preparation, dtype: np.dtype[Any], capacity: int
+    ) -> None:
+        self._images = np.ascontiguousarray(images).reshape(len(images), -1)
+        self._labels = labels
         self._preparation = preparation
-        self._bytes = np.empty((capacity, preparation.width), np.uint8)
-        self._x = np.empty((capacity, preparation.width), network.dtype)
-        self._labels = np.empty(capacity, np.int64)
+        self._bytes = np.empty((capacity, *images.shape[1:]), np.uint8)
+        self._x = np.empty((capacity, preparation.width), dtype)
+        self._chosen_labels = np.empty(capacity, np.int64)
 
-    def gather(self, images: Array, labels: Array, rows: Array) -> tuple[Array, Array]:
+    def gather(self, rows: Array) -> tuple[Array, Array]:
         """Those rows, prepared, shape (n, D), and their labels, shape (n,)."""
         n = len(rows)
+        chosen = self._bytes[:n]
         # mode="clip" spares a second copy; the rows were checked when training began.
-        chosen = images.reshape(len(images), -1).take(rows, axis=0, out=self._bytes[:n], mode="clip")
-        x = self._preparation.transform(chosen.reshape(n, *images.shape[1:]), out=self._x[:n])
-        return x, labels.take(rows, out=self._labels[:n], mode="clip")
+        self._images.take(rows, axis=0, out=chosen.reshape(n, -1), mode="clip")
+        x = self._preparation.transform(chosen, out=self._x[:n])
+        return x, self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
 
 
 def _require_rows(name: str, rows: Array, count: int) -> Array:
