@@ -165,3 +165,89 @@ PEERS: dict[str, tuple[Callable[[Work], Iterator[float]], str | None]] = {
     "scikit-learn": (sklearn, "sklearn"),
     "JAX": (jax, "jax"),
 }
+
+
+# ---------------------------------------------------------------------------------------------- full batch
+
+
+def engine_full_batch(work: Work) -> Iterator[float]:
+    """`Training` with batch_size=None: blocks of bytes, forward and backward together."""
+    from chainrule.nn.network import multilayer_perceptron
+    from chainrule.nn.optimizers import SGD
+    from chainrule.training.training import Training
+
+    network = multilayer_perceptron((784, work.hidden, 10))
+    network.parameters[:] = np.concatenate([array.ravel() for array in work.weights])
+    images = work.images.reshape(-1, 28, 28)
+    training = Training(network, images, work.labels, optimizer=SGD(RATE), batch_size=None, epochs=work.epochs)
+    yield 0.0
+    for _ in range(work.epochs):
+        training._take_step(training._next_rows())
+        training._position = 0
+        yield training._losses[-1]
+
+
+def tutorial_loop(work: Work) -> Iterator[float]:
+    """two_layer.py's functions in the tutorials' loop: float64, columns, new arrays at every step."""
+    from chainrule import two_layer as page
+
+    X, Y = work.images.T / 255, work.labels
+    W1, b1, W2, b2 = (array.astype(np.float64) for array in work.weights)
+    params = (W1.T.copy(), b1[:, np.newaxis], W2.T.copy(), b2[:, np.newaxis])
+    yield 0.0
+    for _ in range(work.epochs):
+        Z1, A1, _, A2 = page.forward_propagation(X, *params)
+        gradients = page.backward_propagation(X, Y, A1, A2, params[2], Z1, X.shape[1])
+        loss = page.cost(A2, Y)
+        params = page.update_params(RATE, *params, *gradients)
+        yield loss
+
+
+# ---------------------------------------------------------------------------------------------- prediction
+
+
+def engine_prediction(work: Work) -> Iterator[float]:
+    """`Model.predict` on bytes, preparation included."""
+    from chainrule.data.preparation import Preparation
+    from chainrule.model import Model
+    from chainrule.nn.network import multilayer_perceptron
+
+    network = multilayer_perceptron((784, work.hidden, 10))
+    network.parameters[:] = np.concatenate([array.ravel() for array in work.weights])
+    model = Model(network, Preparation((28, 28)), tuple("0123456789"))
+    images = work.images[: work.batch].reshape(-1, 28, 28)
+    model.predict(images)
+    yield 0.0
+    for _ in range(work.epochs):
+        yield float(model.predict(images).mean())
+
+
+def torch_prediction(work: Work) -> Iterator[float]:
+    """PyTorch from the same bytes: to float, divide, forward, argmax."""
+    import torch
+
+    W1, b1, W2, b2 = work.weights
+    model = torch.nn.Sequential(torch.nn.Linear(784, work.hidden), torch.nn.ReLU(), torch.nn.Linear(work.hidden, 10))
+    with torch.no_grad():
+        for parameter, array in zip(model.parameters(), (W1.T, b1, W2.T, b2), strict=True):
+            parameter.copy_(torch.from_numpy(array.copy()))
+    images = torch.from_numpy(work.images[: work.batch])
+
+    def predict() -> float:
+        with torch.inference_mode():
+            return float(model(images.float().div_(255)).argmax(1).float().mean())
+
+    predict()
+    yield 0.0
+    for _ in range(work.epochs):
+        yield predict()
+
+
+FULL_BATCH_PEERS: dict[str, tuple[Callable[[Work], Iterator[float]], str | None]] = {
+    "chainrule, full batch": (engine_full_batch, None),
+    "tutorial's loop": (tutorial_loop, None),
+}
+PREDICTION_PEERS: dict[str, tuple[Callable[[Work], Iterator[float]], str | None]] = {
+    "chainrule, predicting": (engine_prediction, None),
+    "PyTorch, predicting": (torch_prediction, "torch"),
+}

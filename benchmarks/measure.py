@@ -1,0 +1,184 @@
+"""What is measured: each part is a function of the number of rounds that returns figures as JSON.
+
+A peer is timed by `python benchmarks/measure.py PEER WORK`, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from peers import FULL_BATCH_PEERS, PEERS, PREDICTION_PEERS
+from work import Work, time_peer
+
+SHAPES = (Work(128, 128), Work(800, 128, epochs=2), Work(128, 32, epochs=2))
+FULL_BATCH = (Work(10, 0, epochs=6), Work(128, 0, epochs=4))
+
+
+def epochs(rounds: int) -> Any:
+    """Seconds per epoch of each shape and peer."""
+    return [compare(PEERS, work, rounds) for work in SHAPES]
+
+
+def full_batch(rounds: int) -> Any:
+    """Seconds per full-batch step, beside the page's loop, which is the tutorials'."""
+    return [compare(FULL_BATCH_PEERS, work, rounds) for work in FULL_BATCH]
+
+
+def prediction(rounds: int) -> Any:
+    """Seconds to predict 10,000 images, and one."""
+    return [compare(PREDICTION_PEERS, Work(128, batch, epochs=5), rounds) for batch in (10_000, 1)]
+
+
+def compare(peers: dict, work: Work, rounds: int) -> dict:
+    """Every peer at hand on the same work, in turns; a first round warms up and does not count."""
+    names = [name for name, (_, package) in peers.items() if package is None or importlib.util.find_spec(package)]
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    losses = {}
+    for turn in range(rounds + 1):
+        for name in names:
+            answer = in_own_process(name, work)
+            losses[name] = answer["loss"]
+            if turn:
+                seconds[name].append(answer["seconds"])
+    known = [loss for loss in losses.values() if np.isfinite(loss)]
+    if known and max(known) - min(known) > 2e-3 * max(known):
+        raise SystemExit(f"The peers did not do the same work: {work}, losses {losses}")
+    print(work, {name: round(statistics.median(values), 4) for name, values in seconds.items()}, flush=True)
+    return {"work": dataclasses.asdict(work), "seconds": seconds, "losses": losses}
+
+
+def in_own_process(name: str, work: Work) -> dict:
+    """Time a peer in a new interpreter."""
+    command = [sys.executable, __file__, name, json.dumps(dataclasses.asdict(work))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"{name} failed on {work}:\n{run.stderr}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def profile(rounds: int) -> Any:
+    """Microseconds of each stage of a warm step, 784-128-10 and 784-800-10, batches of 128."""
+    return [profile_step(hidden, rounds) for hidden in (128, 800)]
+
+
+def profile_step(hidden: int, rounds: int) -> dict:
+    """Each stage on its own, again and again, the rest of the step running in between as it would."""
+    from chainrule.nn.losses import cross_entropy
+    from chainrule.nn.network import multilayer_perceptron
+    from chainrule.nn.optimizers import SGD
+    from chainrule.training.training import Training
+
+    work = Work(hidden, 128)
+    network = multilayer_perceptron((784, hidden, 10), rng=0)
+    optimizer = SGD(0.05, momentum=0.9)
+    training = Training(network, work.images.reshape(-1, 28, 28), work.labels, optimizer=optimizer, rng=0)
+    order = next(work.orders())
+    stages: dict[str, list[float]] = {name: [] for name in ("gather", "forward", "loss", "backward", "update", "step")}
+    for start in range(0, len(order) - 128, 128):
+        marks = [time.perf_counter()]
+        x, y = training._gatherer.gather(order[start : start + 128])
+        marks.append(time.perf_counter())
+        trace = network.forward(x, into=training._trace)
+        marks.append(time.perf_counter())
+        _, d = cross_entropy(trace.output, y, out=training._d)
+        marks.append(time.perf_counter())
+        network.backward(trace, d, into=training._gradient)
+        marks.append(time.perf_counter())
+        optimizer.step(network, training._gradient)
+        marks.append(time.perf_counter())
+        for name, microseconds in zip(stages, 1e6 * np.diff(marks), strict=False):
+            stages[name].append(float(microseconds))
+        stages["step"].append(1e6 * (marks[-1] - marks[0]))
+    products = in_own_process("matrix products alone", Work(hidden, 128, epochs=rounds))["seconds"] * 1e6 / 469
+    medians = {name: statistics.median(values) for name, values in stages.items()}
+    return {"hidden": hidden, "microseconds": medians, "products": products}
+
+
+def growth(rounds: int) -> Any:
+    """Seconds per epoch against width, depth, batch and number of examples, one varied at a time."""
+    return {
+        "hidden units": [(h, epoch_seconds((h,), 128, 60_000, rounds)) for h in (32, 64, 128, 256, 512, 1024, 2048)],
+        "hidden layers of 128": [(k, epoch_seconds((128,) * k, 128, 60_000, rounds)) for k in (1, 2, 4, 8)],
+        "batch": [(b, epoch_seconds((128,), b, 60_000, rounds)) for b in (8, 32, 128, 512, 2048, 8192)],
+        "examples": [(n, epoch_seconds((128,), 128, n, rounds)) for n in (1_875, 7_500, 30_000, 60_000)],
+    }
+
+
+def epoch_seconds(hidden: tuple[int, ...], batch: int, examples: int, rounds: int) -> float:
+    """The fastest of some epochs of `Training`, evaluation left out."""
+    from chainrule.nn.network import multilayer_perceptron
+    from chainrule.nn.optimizers import SGD
+    from chainrule.training.training import Training
+
+    work = WORK_FOR_GROWTH
+    training = Training(
+        multilayer_perceptron((784, *hidden, 10), rng=0),
+        work.images.reshape(-1, 28, 28),
+        work.labels,
+        optimizer=SGD(0.01, momentum=0.9),
+        rows=np.arange(examples),
+        batch_size=batch,
+        rng=0,
+    )
+    best = np.inf
+    for _ in range(max(2, rounds // 2)):
+        started = time.perf_counter()
+        for _ in range(training.steps_per_epoch):
+            training._take_step(training._next_rows())
+        training._position = 0
+        best = min(best, time.perf_counter() - started)
+    print("  ", hidden, batch, examples, round(best, 4), flush=True)
+    return float(best)
+
+
+WORK_FOR_GROWTH = Work(128, 128)
+
+
+def shell(rounds: int) -> Any:
+    """CPU seconds, wall seconds and peak memory of whole commands."""
+    commands = (["--help"], ["train", "--data", "digits"], ["train", "--data", "mnist"])
+    return {f"chainrule {' '.join(c)}": [measure_command(c) for _ in range(rounds)] for c in commands}
+
+
+def measure_command(arguments: list[str]) -> dict:
+    """One run of the command line in a folder of its own, by the system's own accounting."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chainrule", *arguments],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"chainrule {' '.join(arguments)} ended with {process.returncode}.")
+    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss * 1024 / 1e6}
+
+
+PARTS: dict[str, Callable[[int], Any]] = {
+    "epochs": epochs,
+    "full-batch": full_batch,
+    "prediction": prediction,
+    "profile": profile,
+    "growth": growth,
+    "shell": shell,
+}
+
+
+if __name__ == "__main__":
+    everyone = {**PEERS, **FULL_BATCH_PEERS, **PREDICTION_PEERS}
+    print(json.dumps(time_peer(everyone[sys.argv[1]][0], Work(**json.loads(sys.argv[2])))))
