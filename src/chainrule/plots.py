@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.atomic import replace_file, require_writable
 from chainrule.errors import OutputError
-from chainrule.files.atomic import replace_file, require_writable
 from chainrule.nn.arrays import Array
 from chainrule.training.history import History
 

@@ -18,8 +18,8 @@ def import_parameters(
     model: Annotated[Path, Parameter(help="Where to save the model.")] = DEFAULT_MODEL,
 ) -> None:
     """Turn pickled parameters (W1, b1, W2, b2) into a model file. Nothing in the pickle is run."""
+    from chainrule.atomic import require_writable
     from chainrule.cli.console import say
-    from chainrule.files.atomic import require_writable
     from chainrule.files.legacy import read_pickled_parameters
     from chainrule.files.model_file import save_model
 

@@ -36,8 +36,8 @@ def predict(
     """
     from rich.markup import escape
 
+    from chainrule.atomic import require_writable
     from chainrule.cli.console import note, print_json, say
-    from chainrule.files.atomic import require_writable
     from chainrule.files.model_file import load_model
 
     models = [file for file in files if file.suffix == ".safetensors"]
@@ -99,7 +99,7 @@ def _read(file: Path, model: Model, model_path: Path) -> tuple[list[str], Array]
 
 def _submit(path: Path, labels: list[str]) -> None:
     """Kaggle's format: ImageId from 1, Label."""
-    from chainrule.files.atomic import replace_file
+    from chainrule.atomic import replace_file
 
     lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
     replace_file(path, ("\n".join(lines) + "\n").encode())

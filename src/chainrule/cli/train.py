@@ -44,9 +44,9 @@ def train(
     Without options: the `standard` recipe on MNIST, or on the small data set that comes along where MNIST cannot be
     had. What no option says, the recipe decides. The test images are looked at once, when training is over.
     """
+    from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_data
     from chainrule.cli.console import print_json
-    from chainrule.files.atomic import require_writable
     from chainrule.files.model_file import save_model
     from chainrule.plots import require_drawable
     from chainrule.recipes import find_recipe, start

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, ModelFileError
-from chainrule.files.atomic import replace_file
 from chainrule.model import Model
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network

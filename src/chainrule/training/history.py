@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chainrule.atomic import replace_file
 from chainrule.errors import InputError
-from chainrule.files.atomic import replace_file
 
 
 class Report(NamedTuple):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chainrule import atomic
+from chainrule.atomic import replace_file, require_writable
 from chainrule.errors import OutputError
-from chainrule.files import atomic
-from chainrule.files.atomic import replace_file, require_writable
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 
