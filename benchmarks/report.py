@@ -59,8 +59,8 @@ def write(results: dict) -> None:
     for name, section in SECTIONS.items():
         if name in results:
             lines += [section(results[name]["figures"]), f"Measured on {results[name]['machine']}.\n"]
-    REPORT.write_text("\n".join(lines).rstrip() + "\n")
-    print(REPORT.read_text())
+    REPORT.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    print(REPORT.read_text(encoding="utf-8"))
 
 
 def epochs(figures: Any) -> str:

@@ -35,12 +35,12 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; known: {', '.join(PARTS)}")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     if not options.report:
         for name in options.parts or PARTS:
             print(f"{name} …", flush=True)
             results[name] = {"machine": machine(), "figures": PARTS[name](options.rounds)}
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write(results)
 
 

@@ -69,7 +69,7 @@ def reproduce(recipe: Recipe, folder: Path) -> None:
                 dataset = load(data, folder)
                 measured = run_engine(recipe, dataset, seed) if by == "engine" else run_page(recipe, dataset, seed)
                 run |= measured | {"cores": os.cpu_count(), "numpy": np.__version__, "chainrule": version("chainrule")}
-                with RUNS.open("a") as file:
+                with RUNS.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(run) + "\n")
                 shown = {part: run[part] for part in ("train", "validation", "test", "seconds")}
                 print(recipe.name, data, by, seed, shown, flush=True)
@@ -94,7 +94,7 @@ def key(run: dict) -> str:
 
 def read_runs() -> list[dict]:
     """All runs so far."""
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+    return [json.loads(line) for line in RUNS.read_text(encoding="utf-8").splitlines()] if RUNS.exists() else []
 
 
 def load(data: str, folder: Path) -> Dataset:
@@ -174,7 +174,7 @@ def write_report() -> None:
         mine = [run for run in runs if run["recipe"] == recipe.name]
         lines += [f"## {recipe.name}", "", recipe.summary, "", f"Source: {recipe.source}.", ""]
         lines += goal_table(recipe, mine) + run_table(mine) + curve(recipe, mine)
-    REPORT.write_text("\n".join(lines).rstrip() + "\n")
+    REPORT.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"{REPORT}: {len(runs)} runs")
 
 

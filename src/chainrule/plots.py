@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RIGHT, WRONG = "#1a1a1a", "#c0262d"
-ENDINGS = (".png", ".pdf", ".svg", ".jpg")
+ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 TRAIN, VALIDATION = "#9a9a9a", "#1f5fa8"
 
 
@@ -98,14 +98,17 @@ def predictions(
     return axes
 
 
-def weights(axes: Sequence[Axes], weight: Array, shape: tuple[int, int]) -> Sequence[Axes]:
+def weights(
+    axes: Sequence[Axes], weight: Array, shape: tuple[int, int], titles: Sequence[str] | None = None
+) -> Sequence[Axes]:
     """What hidden units look for: column j of `weight`, shape (D, H), as a picture in axes[j].
 
     Red pixels speak for the unit, blue ones against; one scale for all, so that units can be compared.
     """
     limit = float(np.quantile(np.abs(weight), 0.995)) or 1.0
-    for ax, column in zip(axes, weight.T, strict=True):
+    for ax, column, title in zip(axes, weight.T, titles or [""] * len(axes), strict=True):
         ax.imshow(column.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        ax.set_title(title, fontsize=8)
         ax.set_axis_off()
     return axes
 

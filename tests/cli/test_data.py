@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 from chainrule.data.datasets import load_dataset
+from chainrule.data.formats import write_kaggle_csv
 
 
 def test_data_says_what_there_is_to_choose_from(run):
@@ -23,8 +24,16 @@ def test_a_data_set_is_described_by_counts_shape_source_and_checksums(run):
 
 def test_the_description_reads_well_in_80_columns(run):
     lines = run("data", "digits").out.splitlines()
-    assert lines[0].startswith("digits  UCI digits")
-    assert "train   1,437  28×28" in lines[3]
+    assert lines[0] == "digits"
+    assert lines[1].startswith("UCI digits")
+    assert "train   1,437  28×28" in lines[4]
+
+
+def test_a_path_may_look_like_markup(run, tmp_path):
+    digits = load_dataset("digits")
+    (tmp_path / "[old]").mkdir()
+    write_kaggle_csv(tmp_path / "[old]" / "some.csv", digits.test_images[:20], digits.test_labels[:20])
+    assert run("data", "[old]/some.csv").out.startswith("[old]/some.csv\n")
 
 
 def test_mnist_is_the_mnist(run, mnist):

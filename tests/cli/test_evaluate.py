@@ -2,7 +2,8 @@ import numpy as np
 
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
-from chainrule.files.model_file import load_model
+from chainrule.files.model_file import load_model, save_model
+from chainrule.model import Model
 
 
 def test_evaluate_gives_accuracy_interval_and_confusion(run, trained):
@@ -71,6 +72,26 @@ def test_a_model_that_does_not_fit_the_data_is_refused(run, trained, tmp_path):
     finished = run("evaluate", trained, "--data", folder)
     assert finished.code == 2
     assert "reads pictures of 28 × 28 pixels, these have 8 × 8" in finished.err
+
+
+def test_data_that_is_gone_is_asked_for(run, tmp_path):
+    digits = load_dataset("digits")
+    write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:100], digits.train_labels[:100])
+    run("train", "--data", "train.csv", "--epochs", 1)
+    assert "may be the ones the model learned from" in run("evaluate").err
+    (tmp_path / "train.csv").unlink()
+    finished = run("evaluate")
+    assert finished.code == 2
+    assert "which is not here. Name the data: --data PATH" in finished.err
+
+
+def test_class_names_may_look_like_markup(run, trained, tmp_path):
+    model = load_model(trained)
+    names = ("[/x]", "[bold]", *model.class_names[2:])
+    save_model(Model(model.network, model.preparation, names, model.facts), tmp_path / "m.safetensors")
+    finished = run("evaluate", "m.safetensors")
+    assert finished.code == 0
+    assert "[/x]" in finished.out
 
 
 def test_a_wrong_split_is_named(run, trained):

@@ -31,6 +31,13 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(run, tmp_path)
     assert not (tmp_path / "chainrule-model.safetensors").exists()
 
 
+def test_the_pickle_itself_is_not_replaced(run, tmp_path):
+    (tmp_path / "p.safetensors").write_bytes(pickle.dumps(init_params(seed=4)))
+    finished = run("import", "p.safetensors", "--model", "p.safetensors")
+    assert finished.code == 2
+    assert "would be both the pickle and --model" in finished.err
+
+
 def test_an_unknown_activation_is_named(run, tmp_path):
     (tmp_path / "params.pkl").write_bytes(pickle.dumps(init_params(seed=4)))
     finished = run("import", "params.pkl", "--activation", "rulu")

@@ -14,4 +14,4 @@ def test_the_json_has_the_facts_and_the_advice(run, monkeypatch):
     facts = run("info", "--json").json
     assert facts["numpy"] == np.__version__
     assert facts["advice"] == ["Eat more vegetables."]
-    assert "Advice  Eat more vegetables." in run("info").out
+    assert "Advice: Eat more vegetables." in run("info").out

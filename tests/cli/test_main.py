@@ -47,5 +47,6 @@ def test_brackets_in_a_message_are_not_markup(run):
 
 
 def test_python_dash_m_is_the_command_line():
-    run = subprocess.run([sys.executable, "-m", "chainrule", "--version"], capture_output=True, text=True, check=True)
-    assert run.stdout.strip()
+    run = subprocess.run([sys.executable, "-m", "chainrule", "trian"], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert 'Did you mean "train"?' in run.stderr

@@ -77,6 +77,15 @@ def test_what_cannot_be_predicted_is_named(run, trained, tmp_path, arguments, me
     assert not (tmp_path / "s.csv").exists()
 
 
+def test_a_submission_does_not_replace_its_own_data(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images[:3], None)
+    before = (tmp_path / "test.csv").read_bytes()
+    finished = run("predict", trained, "test.csv", "--submission", "test.csv")
+    assert finished.code == 2
+    assert "would be both the data and --submission" in finished.err
+    assert (tmp_path / "test.csv").read_bytes() == before
+
+
 def test_a_submission_is_not_half_written_when_the_csv_is_bad(run, trained, tmp_path):
     (tmp_path / "test.csv").write_text(",".join(f"pixel{i}" for i in range(784)) + "\n1,2,3\n")
     finished = run("predict", trained, "test.csv", "--submission", "submission.csv")

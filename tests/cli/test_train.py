@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_data_without_a_test_part_gives_null(run, tmp_path):
     write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:300], digits.train_labels[:300])
     result = run("train", "--data", tmp_path / "train.csv", "--epochs", 2, "--json").json
     assert result["test_accuracy"] is None
-    assert run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out.startswith("Test accuracy    there are no")
+    assert "this data has no test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
 
 
 def test_a_folder_of_idx_files_is_trained_on(run, tmp_path):
@@ -130,11 +131,18 @@ def test_auto_falls_back_to_digits_and_says_why(run, monkeypatch, tmp_path):
         (("--data", "digits", "--batch-size", "-1"), "batch_size is -1"),
         (("--data", "digits", "--learning-rate", "-1"), "learning_rate is -1"),
         (("--data", "digits", "--learning-rate", "nan"), "learning_rate is nan"),
+        (("--epochs", "1.5"), "1.5 is not a whole number"),
+        (("--batch-size", "0.5"), "0.5 is not a whole number"),
+        (("--hidden", "20", "0.7"), "0.7 is not a whole number"),
+        (("--seed", "1.5"), "1.5 is not a whole number"),
+        (("--validation", "inf"), "expected a fraction below 1 or a whole number"),
         (("--validation", "1.5"), "expected a fraction below 1 or a whole number"),
         (("--data", "digits", "--validation", "2000"), "2000"),
         (("--data", "digits", "--seed", "-1"), "seed is -1"),
         (("--model", "missing/model.safetensors"), "there is no folder missing"),
-        (("--model", "."), "it is a folder"),
+        (("--model", "model"), "ends in .safetensors. Try model.safetensors"),
+        (("--model", "x.png", "--curve", "x.png"), "ends in .safetensors"),
+        (("--data", "x.safetensors", "--model", "x.safetensors"), "would be both --data and --model"),
         (("--curve", "curve.txt"), "expected a name that ends in .png"),
     ],
 )
@@ -181,6 +189,26 @@ def test_ctrl_c_ends_without_a_traceback_and_without_a_file(tmp_path):
         assert process.wait() == 130
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_that_no_model_was_saved(run, monkeypatch, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.training.training.Training._take_step", interrupt)
+    finished = run(*QUICK)
+    assert finished.code == 130
+    assert "Stopped in epoch 1 of 2. No model was saved." in finished.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [QUICK, ("recipes",), ("show", "data", "--data", "digits"), ("data", "digits")])
+def test_a_redirected_stream_with_a_small_alphabet_is_written_in_utf8(tmp_path, command):
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    program = [sys.executable, "-m", "chainrule", *map(str, command)]
+    finished = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert finished.returncode == 0, finished.stderr.decode()
+    assert finished.stdout.decode("utf-8")
 
 
 def test_the_result_is_json_on_a_narrow_terminal_too(run, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
+from chainrule.cli.console import err, write_utf8
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.import_parameters import import_parameters
@@ -25,6 +26,7 @@ Start with `chainrule train`: some seconds later there is a network of your own.
 good it is, `chainrule predict photo.png` reads a digit, and `chainrule show mistakes` draws what it got wrong.""",
     help_format="markdown",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
@@ -42,6 +44,7 @@ for position, (name, command) in enumerate(_COMMANDS.items()):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    write_utf8()
     try:
         app(
             sys.argv[1:] if arguments is None else arguments,
@@ -56,15 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = f"Unexpected: {' '.join(error.unused_tokens or ())}." if unused else str(error)
         return _complain(f"{message} Try: {' '.join(['chainrule', *(error.command_chain or ()), '--help'])}", 2)
     except KeyboardInterrupt:
-        return _complain("Interrupted. Nothing was saved.", 130)
+        return _complain("Interrupted.", 130)
     except BrokenPipeError:
         return 1
     return 0
 
 
 def _complain(message: str, exit_code: int) -> int:
-    from chainrule.cli.console import err
-
     err.print("Error: ", style="bold red", end="")
     err.print(message, markup=False, soft_wrap=True)
     return exit_code

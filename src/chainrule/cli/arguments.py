@@ -1,14 +1,21 @@
-"""What several commands take: the same names, the same help, the same defaults."""
+"""What several commands take: the same names, the same help, the same defaults, the same refusals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from chainrule.errors import DataFileError, InputError, ModelFileError, ValueRangeError
+from chainrule.errors import (
+    DataFileError,
+    InputError,
+    ModelFileError,
+    OutputError,
+    UnknownNameError,
+    ValueRangeError,
+)
 
 if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
@@ -16,6 +23,19 @@ if TYPE_CHECKING:
     from chainrule.nn.arrays import Array
 
 DEFAULT_MODEL = Path("chainrule-model.safetensors")
+MODEL_ENDING = ".safetensors"
+
+
+def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
+    """Convert to int and refuse 1.5, which would otherwise be rounded without a word."""
+    numbers = []
+    for token in tokens:
+        try:
+            numbers.append(int(token.value))
+        except ValueError:
+            raise ValueError(f"{token.value} is not a whole number.") from None  # cyclopts names the option
+    return numbers if type_ in (list, list[int]) else numbers[0]
+
 
 ModelArgument = Annotated[Path, Parameter(help="A model file, as `chainrule train` writes it.")]
 DataOption = Annotated[
@@ -44,24 +64,36 @@ def load_model_and_data(model_path: Path, data: str | None) -> tuple[Model, Data
     from chainrule.files.model_file import load_model
 
     model = load_model(model_path)
-    return model, load_data(data or str(model.facts.get("dataset", "auto")))
+    if data is not None:
+        return model, load_data(data)
+    trained_on = str(model.facts.get("dataset", "auto"))
+    try:
+        return model, load_data(trained_on)
+    except (DataFileError, UnknownNameError) as error:
+        raise DataFileError(
+            f"{model_path} was trained on {trained_on}, which is not here. Name the data: --data PATH"
+        ) from error
 
 
-def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array]:
-    """The part of a data set asked for: its name, pictures and labels."""
+def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array | None]:
+    """The part of a data set asked for: its name, pictures, and labels if it has any."""
     if split not in (None, "train", "test"):
         raise InputError(f"--split is '{split}'; expected train or test.")
     if split is None:
         split = "train" if dataset.test_images is None else "test"
     train = split == "train"
     images = dataset.train_images if train else dataset.test_images
-    labels = dataset.train_labels if train else dataset.test_labels
     if images is None:
         other = "test" if train else "train"
         raise DataFileError(f"{dataset.name} has no {split} pictures. Try --split {other}.")
+    return split, images, dataset.train_labels if train else dataset.test_labels
+
+
+def require_labels(dataset: Dataset, labels: Array | None) -> Array:
+    """Refuse pictures of which nobody knows what they are."""
     if labels is None:
         raise DataFileError(f"{dataset.name} has no labels. To label its pictures: chainrule predict {dataset.name}")
-    return split, images, labels
+    return labels
 
 
 def require_fit(model: Model, model_path: Path, images: Array, labels: Array | None) -> None:
@@ -78,12 +110,29 @@ def require_fit(model: Model, model_path: Path, images: Array, labels: Array | N
         )
 
 
-def choose_rows(index: Sequence[int] | None, count: int, default: Sequence[int]) -> list[int]:
-    """The pictures asked for by number, or else the default ones."""
+def choose_rows(index: Sequence[int] | None, count: int, what: str, default: int) -> list[int]:
+    """The things asked for by number, or else the first few."""
     for i in index or ():
         if not 0 <= i < count:
-            raise ValueRangeError(f"--index {i}: there are {count:,} of them; expected 0 to {count - 1}.")
-    return list(index or default)
+            raise ValueRangeError(f"--index {i}: there are {count:,} {what}; expected 0 to {count - 1}.")
+    return list(index or range(min(count, default)))
+
+
+def require_model_name(path: Path) -> None:
+    """Refuse a name that no other command would take for a model."""
+    if path.suffix != MODEL_ENDING:
+        raise OutputError(f"--model {path}: a model's name ends in {MODEL_ENDING}. Try {path.name}{MODEL_ENDING}")
+
+
+def require_distinct(paths: Mapping[str, Path | str | None]) -> None:
+    """Refuse to write over what is read, or two results to one file."""
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is not None:
+            place = Path(path).resolve()
+            if place in seen:
+                raise OutputError(f"{path} would be both {seen[place]} and {name}. Choose another file for {name}.")
+            seen[place] = name
 
 
 def _size(shape: Sequence[int]) -> str:

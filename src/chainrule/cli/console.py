@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -11,19 +12,26 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+def write_utf8() -> None:
+    """Let both streams take any character: a redirected one has a smaller alphabet on some systems."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
 def note(message: str) -> None:
     """One line for the person who waits."""
     err.print(message, style="dim", markup=False, soft_wrap=True)
 
 
-def say(message: str = "") -> None:
-    """One line of the result, with rich's markup."""
-    out.print(message, soft_wrap=True)
+def say(message: str = "", style: str | None = None) -> None:
+    """One line of the result, as it is: a file's name may look like markup."""
+    out.print(message, style=style, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """The result as one JSON object, unadorned."""
-    out.print(json.dumps(value, ensure_ascii=False), markup=False, soft_wrap=True)
+    out.print(json.dumps(value), markup=False, soft_wrap=True)
 
 
 def percent(fraction: float) -> str:

@@ -70,7 +70,8 @@ def _tell(facts: dict[str, Any]) -> None:
 
     from chainrule.cli.console import out, say
 
-    say(f"[bold]{facts['name']}[/bold]  {facts['source']}\n")
+    say(facts["name"], style="bold")
+    say(f"{facts['source']}\n")
     table = Table(box=None, pad_edge=False)
     for heading in ("part", "images", "size", *facts["class_names"]):
         table.add_column(heading, justify="left" if heading == "part" else "right")
@@ -80,7 +81,8 @@ def _tell(facts: dict[str, Any]) -> None:
     out.print(table)
     say()
     for path, checksum in facts["files"].items():
-        say(f"{path}\n  [dim]sha256 {checksum}[/dim]")
+        say(path)
+        say(f"  sha256 {checksum}", style="dim")
 
 
 def _tell_choices(json: bool) -> None:

@@ -24,14 +24,17 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure a model's accuracy, class by class, with its 95 % interval and confusion matrix."""
-    from chainrule.cli.arguments import choose_part, load_model_and_data, require_fit
+    from chainrule.cli.arguments import choose_part, load_model_and_data, require_fit, require_labels
     from chainrule.cli.console import note, print_json
     from chainrule.plots import require_drawable
 
     if mistakes is not None:
         require_drawable(mistakes)
     loaded, dataset = load_model_and_data(model, data)
-    part, images, labels = choose_part(dataset, split)
+    part, images, known = choose_part(dataset, split)
+    labels = require_labels(dataset, known)
+    if part == "train" and split is None:
+        note("There is no test part; these pictures may be the ones the model learned from.")
     require_fit(loaded, model, images, labels)
     evaluation = loaded.evaluate(images, labels)
     if mistakes is not None:
@@ -71,23 +74,24 @@ def draw_mistakes(model: Model, evaluation: Evaluation, images: Array, path: Pat
 
 
 def _tell(model: Model, evaluation: Evaluation, part: str) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from chainrule.cli.console import out, percent, say
 
     low, high = evaluation.interval
-    say(f"[bold]Accuracy  {percent(evaluation.accuracy)}[/bold] on {evaluation.examples:,} {part} images")
+    say(f"Accuracy  {percent(evaluation.accuracy)} on {evaluation.examples:,} {part} images", style="bold")
     say(f"          95 % interval {100 * low:.2f} to {100 * high:.2f} %, {evaluation.errors:,} wrong\n")
     table = Table(title="Label (row), prediction (column), and the error of each class", box=None, pad_edge=False)
     table.add_column("", justify="right", style="bold")
     for name in model.class_names:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     table.add_column("error", justify="right")
     for i, row in enumerate(evaluation.confusion):
         total = int(row.sum())
         error = f"{100 * (1 - row[i] / total):.1f} %" if total else "–"
         cells = [_cell(int(count), i == j) for j, count in enumerate(row)]
-        table.add_row(model.class_names[i], *cells, error)
+        table.add_row(escape(model.class_names[i]), *cells, error)
     out.print(table)
 
 

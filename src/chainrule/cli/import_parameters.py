@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.arguments import DEFAULT_MODEL
+from chainrule.cli.arguments import DEFAULT_MODEL, require_distinct, require_model_name
 
 
 def import_parameters(
@@ -23,6 +23,8 @@ def import_parameters(
     from chainrule.files.legacy import read_pickled_parameters
     from chainrule.files.model_file import save_model
 
+    require_model_name(model)
+    require_distinct({"the pickle": file, "--model": model})
     require_writable(model)
     imported = read_pickled_parameters(file, activation=activation)
     save_model(imported, model)

@@ -22,4 +22,4 @@ def info(*, json: JsonOption = False) -> None:
     for dtype, speed in facts["gigaflops"].items():
         say(f"{dtype:<10} {speed:,.0f} GFLOP/s in matrix products")
     for recommendation in recommendations:
-        say(f"\n[bold]Advice[/bold]  {recommendation}")
+        say(f"\nAdvice: {recommendation}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from chainrule.cli.arguments import DEFAULT_MODEL, JsonOption
+from chainrule.cli.arguments import DEFAULT_MODEL, MODEL_ENDING, JsonOption, require_distinct
 from chainrule.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,19 +34,18 @@ def predict(
     Pictures may be dark on light or light on dark, and of any size: what is not 28 × 28 is fitted and centred as
     MNIST's own digits were.
     """
-    from rich.markup import escape
-
     from chainrule.atomic import require_writable
     from chainrule.cli.console import note, print_json, say
     from chainrule.files.model_file import load_model
 
-    models = [file for file in files if file.suffix == ".safetensors"]
-    pictures = [file for file in files if file.suffix != ".safetensors"]
+    models = [file for file in files if file.suffix == MODEL_ENDING]
+    pictures = [file for file in files if file.suffix != MODEL_ENDING]
     if len(models) > 1:
         raise InputError(f"{models[0]} and {models[1]} are both models; give one.")
     if not pictures:
         raise InputError("There is nothing to predict. Give a picture: chainrule predict photo.png")
     if submission is not None:
+        require_distinct({"the data": pictures[0], "--submission": submission})
         require_writable(submission)
         if len(pictures) > 1 or not is_table(pictures[0]):
             raise InputError(
@@ -64,7 +63,7 @@ def predict(
         width = max(len(answer["file"]) for answer in answers)
         for answer in answers:
             name, probability = model.class_names[answer["label"]], 100 * answer["probability"]
-            say(f"{escape(answer['file'].ljust(width))}  [bold]{name}[/bold]  {probability:.1f} %")
+            say(f"{answer['file'].ljust(width)}  {name}  {probability:.1f} %")
 
 
 def is_table(path: Path) -> bool:

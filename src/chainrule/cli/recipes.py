@@ -19,7 +19,8 @@ def recipes(*, json: JsonOption = False) -> None:
         print_json({name: recipe.settings() for name, recipe in RECIPES.items()})
         return
     for recipe in RECIPES.values():
-        say(f"[bold]{recipe.name}[/bold]  {recipe.summary}")
+        say(recipe.name, style="bold")
+        say(f"    {recipe.summary}")
         for line in _lines(recipe):
             say(f"    {line}")
         say()

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from chainrule.cli.arguments import DEFAULT_MODEL, DataOption, JsonOption
+from chainrule.cli.arguments import (
+    DEFAULT_MODEL,
+    DataOption,
+    JsonOption,
+    require_distinct,
+    require_model_name,
+    whole_number,
+)
 from chainrule.errors import ValueRangeError
 
 if TYPE_CHECKING:
@@ -25,24 +35,33 @@ def train(
     recipe: Annotated[str, Parameter(help="Named settings; `chainrule recipes` lists them.")] = "standard",
     hidden: Annotated[
         list[int] | None,
-        Parameter(consume_multiple=True, negative="", help="Units in each hidden layer: 128, or 300 100."),
+        Parameter(
+            consume_multiple=True,
+            negative="",
+            converter=whole_number,
+            help="Units in each hidden layer: 128, or 300 100.",
+        ),
     ] = None,
-    epochs: Annotated[int | None, Parameter(help="How often to go through the training images.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Images a step; 0 takes all at once.")] = None,
+    epochs: Annotated[
+        int | None, Parameter(converter=whole_number, help="How often to go through the training images.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, Parameter(converter=whole_number, help="Images per step; 0 takes all at once.")
+    ] = None,
     learning_rate: Annotated[float | None, Parameter(help="How far each step goes.")] = None,
     validation: Annotated[
         float | None,
         Parameter(help="Training images held out to watch progress: a fraction or a count; 0 trains on all."),
     ] = None,
-    seed: Annotated[int, Parameter(help="The same seed gives the same network.")] = 0,
+    seed: Annotated[int, Parameter(converter=whole_number, help="The same seed gives the same network.")] = 0,
     model: Annotated[Path, Parameter(help="Where to save the network.")] = DEFAULT_MODEL,
     curve: Annotated[Path | None, Parameter(help="Draw accuracy against epochs to this picture.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Train a network on handwritten digits and save it.
 
-    Without options: the `standard` recipe on MNIST, or on the small data set that comes along where MNIST cannot be
-    had. What no option says, the recipe decides. The test images are looked at once, when training is over.
+    Without options: the `standard` recipe on MNIST, or on the small built-in data set if MNIST is not available. The
+    recipe decides whatever you leave out. The test images are looked at once, when training is over.
     """
     from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_data
@@ -52,6 +71,8 @@ def train(
     from chainrule.recipes import find_recipe, start
 
     changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
+    require_model_name(model)
+    require_distinct({"--data": data, "--model": model, "--curve": curve})
     require_writable(model)
     if curve is not None:
         require_drawable(curve)
@@ -97,8 +118,8 @@ def _changed(
         changes["learning_rate"] = learning_rate
     if validation is not None:
         whole = validation >= 1 or validation == 0
-        if whole and validation != int(validation):
-            raise ValueRangeError(f"--validation {validation}: expected a fraction below 1 or a whole number.")
+        if not 0 <= validation < math.inf or (whole and validation != int(validation)):
+            raise ValueRangeError(f"--validation {validation:g}: expected a fraction below 1 or a whole number.")
         changes["validation"] = int(validation) if whole else validation
     return dataclasses.replace(recipe, **changes)
 
@@ -121,7 +142,7 @@ def _watch(training: Training) -> Report:
         task = progress.add_task(
             "", total=training.epochs * training.steps_per_epoch, epoch=1, epochs=training.epochs, loss=0, accuracy=""
         )
-        for report in training:
+        for report in _until_interrupted(training):
             shown = report.validation_accuracy if report.validation_accuracy is not None else report.train_accuracy
             if shown is not None:
                 accuracy = f"accuracy {percent(shown)}"
@@ -136,6 +157,17 @@ def _watch(training: Training) -> Report:
             if not err.is_terminal and shown is not None and report.epoch % tenth == 0:
                 note(f"epoch {report.epoch}/{training.epochs}  loss {report.loss:.4f}  {accuracy}")
     return training.history.reports[-1]
+
+
+def _until_interrupted(training: Training) -> Iterator[Report]:
+    """The reports; when Ctrl-C ends them, a word on what that means."""
+    from chainrule.cli.console import note
+
+    try:
+        yield from training
+    except KeyboardInterrupt:
+        note(f"Stopped in epoch {training.epoch + 1} of {training.epochs}. No model was saved.")
+        raise
 
 
 def _facts(
@@ -157,7 +189,7 @@ def _facts(
     if evaluation is not None:
         measured.append({"part": "test", "examples": evaluation.examples, "accuracy": evaluation.accuracy})
     return {
-        "dataset": dataset.name,
+        "dataset": str(Path(dataset.name).resolve()) if Path(dataset.name).exists() else dataset.name,
         "source": dataset.source,
         "recipe": recipe.settings(),
         "seed": seed,
@@ -200,24 +232,21 @@ def _tell(
     curve: Path | None,
 ) -> None:
     """The result for a person: accuracy, time, three mistakes, what to type next."""
-    from chainrule.cli.arguments import DEFAULT_MODEL
     from chainrule.cli.console import out, percent, say
     from chainrule.cli.terminal import grey, print_pictures, trimmed
 
     if evaluation is None:
-        say("Test accuracy    there are no test images; look at the validation accuracy")
+        say("Test accuracy    not measured: this data has no test images")
     else:
         low, high = evaluation.interval
-        say(
-            f"[bold]Test accuracy    {percent(evaluation.accuracy)}[/bold]  "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %; {evaluation.errors:,} of {evaluation.examples:,} "
-            f"wrong)"
-        )
+        say(f"Test accuracy    {percent(evaluation.accuracy)}", style="bold")
+        say(f"                 95 % interval {100 * low:.2f} to {100 * high:.2f} %")
+        say(f"                 {evaluation.errors:,} of {evaluation.examples:,} images wrong")
     if last.validation_accuracy is not None:
         say(f"Validation       {percent(last.validation_accuracy)}")
     if last.train_accuracy is not None:
         say(f"Training         {percent(last.train_accuracy)}")
-    say(f"Time             {last.epoch} epochs of {len(training.rows):,} images in {last.seconds:.1f} s")
+    say(f"Time             {last.epoch:,} epochs of {len(training.rows):,} images in {last.seconds:.1f} s")
     say(f"Model            {path}")
     if curve is not None:
         say(f"Curve            {curve}")
@@ -228,7 +257,7 @@ def _tell(
         titles = [f"says {names[evaluation.predictions[i]]}, is {names[evaluation.labels[i]]}" for i in worst]
         say("\nIts most confident mistakes:")
         print_pictures(out, [grey(picture) for picture in pictures], titles)
-    argument = "" if path == DEFAULT_MODEL else f" {path}"
+    argument = "" if path == DEFAULT_MODEL else f" {shlex.quote(str(path))}"
     say("\nNext:")
     say(f"  chainrule evaluate{argument}           accuracy, class by class")
     say(f"  chainrule show weights{argument}       what each hidden unit looks for")
