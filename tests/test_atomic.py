@@ -1,13 +1,12 @@
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from chainrule import atomic
-from chainrule.atomic import replace_file, require_writable
+from chainrule.atomic import replace_file, replacing, require_writable
 from chainrule.errors import OutputError
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
@@ -67,9 +66,7 @@ def test_whoever_has_the_old_file_open_still_reads_the_old_one(target):
     assert target.read_bytes() == b"new"
 
 
-@pytest.mark.parametrize(
-    ("where", "name"), [(os, "fsync"), (os, "fdopen"), (Path, "replace"), (Path, "chmod"), (tempfile, "mkstemp")]
-)
+@pytest.mark.parametrize(("where", "name"), [(os, "fsync"), (os, "open"), (Path, "replace"), (Path, "chmod")])
 def test_after_a_failure_the_old_file_is_whole_and_nothing_else_is_left(target, monkeypatch, where, name):
     with monkeypatch.context() as patch:
         patch.setattr(where, name, refuse(errno.ENOSPC))
@@ -135,7 +132,7 @@ def test_a_missing_folder_is_named_and_not_made(tmp_path):
 
 def test_a_folder_is_not_replaced(tmp_path):
     (tmp_path / "model").mkdir()
-    with pytest.raises(OutputError, match="What was there before is untouched"):
+    with pytest.raises(OutputError, match=r"it is a folder\. Give the name of a file in it"):
         replace_file(tmp_path / "model", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model").is_dir()
@@ -151,6 +148,96 @@ def test_permissions_follow_the_umask_and_leave_it_as_it_was(tmp_path, mask, mod
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == mode
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
+def test_an_old_file_keeps_its_permissions(target, mode):
+    target.chmod(mode)
+    replace_file(target, b"new")
+    assert contents(target.parent) == {"model": b"new"}
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+@POSIX
+def test_a_private_file_is_private_while_it_is_written(target):
+    target.chmod(0o600)
+    with replacing(target) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+
+
+@POSIX
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing yet"])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, there):
+    (tmp_path / "models").mkdir()
+    if there:
+        (tmp_path / "models" / "one").write_bytes(b"old")
+    (tmp_path / "latest").symlink_to(Path("models") / "one")
+    require_writable(tmp_path / "latest")
+    replace_file(tmp_path / "latest", b"new")
+    assert (tmp_path / "latest").is_symlink()
+    assert contents(tmp_path / "models") == {"one": b"new"}
+
+
+@POSIX
+def test_a_link_in_a_circle_is_refused(tmp_path):
+    (tmp_path / "model").symlink_to("model")
+    for write in (lambda path: replace_file(path, b"new"), require_writable):
+        with pytest.raises(OutputError, match="symbolic links"):
+            write(tmp_path / "model")
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["device", "pipe", "a link to a device"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    path = Path(os.devnull) if kind == "device" else tmp_path / "model"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "a link to a device":
+        path.symlink_to(os.devnull)
+    before = path.stat().st_mode
+    for write in (lambda path: replace_file(path, b"new"), require_writable):
+        with pytest.raises(OutputError, match=r"it is a device or a pipe, not a file\. Choose another name"):
+            write(path)
+    assert path.stat().st_mode == before
+
+
+def test_a_name_as_long_as_the_folder_allows_can_be_written(tmp_path):
+    replace_file(tmp_path / ("x" * 255), b"new")
+    assert contents(tmp_path) == {"x" * 255: b"new"}
+    for write in (lambda path: replace_file(path, b"new"), require_writable):
+        with pytest.raises(OutputError, match="name too long"):
+            write(tmp_path / ("x" * 256))
+
+
+def test_a_path_may_be_text(tmp_path):
+    require_writable(str(tmp_path / "model"))
+    replace_file(str(tmp_path / "model"), b"new")
+    assert contents(tmp_path) == {"model": b"new"}
+
+
+# ---------------------------------------------------------------------------------------------- replacing
+
+
+def test_what_is_written_piece_by_piece_appears_whole(target):
+    with replacing(target) as file:
+        file.write(b"new, ")
+        file.flush()
+        assert target.read_bytes() == b"old"
+        file.write(b"whole")
+    assert contents(target.parent) == {"model": b"new, whole"}
+
+
+@pytest.mark.parametrize(("raised", "seen"), [(OSError("disk full"), OutputError), (KeyError("mine"), KeyError)])
+def test_a_block_that_raises_leaves_what_was_there(target, raised, seen):
+    def write_half():
+        with replacing(target) as file:
+            file.write(b"half")
+            raise raised
+
+    with pytest.raises(seen, match=r"disk full\. What was there before is untouched|mine"):
+        write_half()
+    assert contents(target.parent) == {"model": b"old"}
 
 
 # --------------------------------------------------------------------------------------- require_writable
