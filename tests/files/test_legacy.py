@@ -471,3 +471,9 @@ def test_a_file_leaves_nothing_changed_behind(tmp_path, name):
     for state in (b"}S'harmed'\nI01\ns", b"(N}S'__defaults__'\n(S'utf-16'\ntsS'__doc__'\nS'harmed'\nst"):
         refused(written(tmp_path, name + state + b"b."))
         assert belongings() == before
+
+
+@pytest.mark.parametrize("activation", ["Relu", "softmax", None])
+def test_an_unknown_activation_is_named_before_anything_is_read(tmp_path, activation):
+    with pytest.raises(UnknownNameError, match=f"no activation '{activation}'"):
+        read_pickled_parameters(tmp_path / "missing", activation=activation)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.errors import ValueRangeError
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh, softmax
 from chainrule.nn.gradient_check import gradient_check
 from chainrule.nn.layers import Dense
@@ -162,3 +162,25 @@ def test_rows_of_softmax_are_probabilities(rows):
     p = softmax(np.array(rows))
     assert (p >= 0).all()
     assert_allclose(p.sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("logits", "error", "message"),
+    [
+        ([[1.0, 2.0]], DtypeError, "logits is a list"),
+        (np.zeros(3), ShapeError, r"logits have shape \(3,\)"),
+        (np.zeros((2, 0)), ShapeError, r"logits have shape \(2, 0\)"),
+        (np.zeros((2, 3), np.int64), DtypeError, "logits are int64"),
+        (np.zeros((2, 3), np.float16), DtypeError, "logits are float16"),
+    ],
+)
+def test_softmax_takes_rows_of_floats(logits, error, message):
+    with pytest.raises(error, match=message):
+        softmax(logits)
+
+
+def test_softmax_writes_to_room_of_its_own_shape_and_dtype():
+    with pytest.raises(ShapeError, match=r"out has shape \(3, 3\); expected \(2, 3\)"):
+        softmax(np.zeros((2, 3)), np.empty((3, 3)))
+    with pytest.raises(DtypeError, match="out is float64; expected float32"):
+        softmax(np.zeros((2, 3), np.float32), np.empty((2, 3)))

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import require_finite, require_labels, require_rows
+from chainrule.nn.arrays import (
+    require_array,
+    require_count,
+    require_finite,
+    require_fraction,
+    require_labels,
+    require_rate,
+    require_rows,
+)
 
 F4 = np.dtype(np.float32)
 
@@ -21,8 +29,25 @@ def test_anything_but_rows_is_refused_with_both_shapes(shape):
 
 
 def test_a_list_is_refused_by_its_type():
-    with pytest.raises(ShapeError, match="list"):
+    with pytest.raises(DtypeError, match=r"^x is a list; expected a NumPy array, np\.asarray\(x\)\.$"):
         require_rows("x", [[1.0, 2.0, 3.0]], 3, F4)
+    with pytest.raises(DtypeError, match="labels is a tuple"):
+        require_labels((0, 1), 2, 10)
+
+
+class Column:
+    """A column of a table: it has a dtype and a shape, and is no array."""
+
+    dtype, shape, ndim = np.dtype(np.int64), (2,), 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, "is None"), (3, "is an int"), ({}, "is a dict"), (Column(), "is a Column")]
+)
+def test_what_is_no_array_is_named_with_the_way_out(value, said):
+    require_array("rows", np.zeros(2))
+    with pytest.raises(DtypeError, match=f"rows {said}; expected a NumPy array"):
+        require_array("rows", value)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.uint8, np.float16])
@@ -55,3 +80,29 @@ def test_the_first_number_that_is_not_finite_is_named():
         require_finite("x", np.array([[0.0, 1.0], [np.nan, np.inf]]))
     with pytest.raises(ValueRangeError, match=r"x contains -inf"):
         require_finite("x", np.array([-np.inf]))
+
+
+def test_no_labels_for_no_rows_pass():
+    require_labels(np.zeros(0, np.int64), 0, 10)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "0.1", None, True])
+def test_a_rate_is_a_finite_number_from_zero_up(value):
+    require_rate(rate=0, other=np.float32(3.5))
+    with pytest.raises(ValueRangeError, match=f"rate is {value!r}; expected a finite number, at least 0"):
+        require_rate(rate=value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, float("nan"), "0.1", None])
+def test_a_fraction_is_from_zero_to_below_one(value):
+    require_fraction(decay=0, other=0.999)
+    with pytest.raises(ValueRangeError, match=f"decay is {value!r}; expected at least 0 and below 1"):
+        require_fraction(decay=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, 1.5, "2", None, True])
+def test_a_count_is_a_whole_number_from_one_up(value):
+    require_count(n=1, m=np.int32(7))
+    require_count(0, n=0)
+    with pytest.raises(ValueRangeError, match=f"n is {value!r}; expected a whole number, at least 1"):
+        require_count(n=value)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from chainrule.errors import ValueRangeError
+from chainrule.errors import DtypeError, ValueRangeError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.gradient_check import gradient_check, relative_error
 from chainrule.nn.initializers import uniform
@@ -236,3 +236,28 @@ def test_small_smooth_networks_of_any_shape_have_the_right_gradient(widths, acti
     x, targets = rng.normal(size=(n, widths[0])), rng.normal(size=(n, widths[-1]))
     errors = gradient_check(network, mean_squared_error, x, targets, seed=seed)
     assert max(errors.values()) < 1e-6, errors
+
+
+@pytest.mark.parametrize("name", ["x", "targets"])
+def test_x_and_targets_must_be_arrays(name):
+    given = {"x": X, "targets": LABELS}
+    with pytest.raises(DtypeError, match=f"{name} is a list"):
+        gradient_check(multilayer_perceptron((5, 3), rng=0), cross_entropy, **{**given, name: given[name].tolist()})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"entries": 0}, {"entries": -1}, {"entries": 2.5}, {"step": 0.0}, {"step": -1e-5}, {"step": np.nan}]
+)
+def test_a_check_that_cannot_fail_is_refused(settings):
+    with pytest.raises(ValueRangeError, match=next(iter(settings))):
+        gradient_check(multilayer_perceptron((5, 3), rng=0), cross_entropy, X, LABELS, **settings)
+
+
+def test_a_gradient_that_is_not_finite_is_infinitely_wrong():
+    def broken(logits, labels):
+        loss, d = cross_entropy(logits, labels)
+        return loss, d * np.nan
+
+    errors = gradient_check(multilayer_perceptron((5, 3), rng=0), broken, X, LABELS)
+    assert set(errors.values()) == {np.inf}
+    assert relative_error(np.array([1.0]), np.array([np.nan])) == np.inf

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from chainrule.errors import ShapeError
 from chainrule.nn import initializers
 from chainrule.nn.network import multilayer_perceptron
 
@@ -68,3 +69,11 @@ def test_zeros_draws_nothing():
     rng = np.random.default_rng(0)
     assert_array_equal(initializers.zeros((3,), rng), np.zeros(3))
     assert rng.random() == np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize(
+    "initializer", [f for f in VARIANCE if f is not initializers.uniform], ids=lambda f: f.__name__
+)
+def test_a_bias_has_no_two_widths_and_is_refused(initializer):
+    with pytest.raises(ShapeError, match=r"shape \(9,\) .* For a bias take zeros or uniform"):
+        multilayer_perceptron((4, 9, 2), bias_initializer=initializer, rng=0)

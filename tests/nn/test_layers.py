@@ -155,3 +155,10 @@ def test_a_bare_layer_is_elementwise_and_learns_nothing_but_cannot_run():
         layer.forward(x, x, x, None)
     with pytest.raises(NotImplementedError):
         layer.backward(x, x, x, None, x, {})
+
+
+@pytest.mark.parametrize("widths", [(3.7, 2), (3, 2.0), ("3", 2), (3, None), (True, 2)])
+def test_the_widths_of_dense_are_whole_numbers(widths):
+    with pytest.raises(ShapeError, match="both widths must be whole numbers, at least 1"):
+        Dense(*widths)
+    assert Dense(np.int64(3), np.uint8(2)).configuration() == {"kind": "dense", "inputs": 3, "outputs": 2}

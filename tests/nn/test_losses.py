@@ -277,3 +277,53 @@ def test_outputs_must_be_floats(loss):
 def test_smoothing_outside_zero_to_one_is_refused(smoothing):
     with pytest.raises(ValueRangeError, match="label_smoothing"):
         cross_entropy(LOGITS, LABELS, label_smoothing=smoothing)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.dtype(">f4")])
+def test_outputs_are_float32_or_float64(loss, dtype):
+    with pytest.raises(DtypeError, match="expected float32 or float64"):
+        loss(LOGITS.astype(dtype), LABELS)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("outputs", (LOGITS.tolist(), LABELS)),
+        ("outputs", (None, LABELS)),
+        ("targets", (LOGITS, LABELS.tolist())),
+        ("targets", (LOGITS, None)),
+        ("out", (LOGITS, LABELS, LOGITS.tolist())),
+    ],
+)
+def test_what_is_no_array_is_refused(loss, name, arguments):
+    with pytest.raises(DtypeError, match=f"{name} is .*; expected a NumPy array"):
+        loss(*arguments)
+
+
+@BOTH
+def test_sample_weights_in_a_list_are_refused(loss):
+    with pytest.raises(DtypeError, match="sample_weight is a list"):
+        loss(LOGITS, LABELS, sample_weight=WEIGHTS.tolist())
+
+
+@BOTH
+@pytest.mark.parametrize("shape", [(N + 1, C), (1, N, C), (N, C + 1), (N * C,)])
+def test_out_must_have_the_shape_of_the_outputs(loss, shape):
+    with pytest.raises(ShapeError, match=re.escape(f"out has shape {shape}; expected {(N, C)}")):
+        loss(LOGITS, LABELS, np.empty(shape))
+
+
+@BOTH
+def test_out_must_have_the_dtype_of_the_outputs(loss):
+    with pytest.raises(DtypeError, match="out is float32; expected float64"):
+        loss(LOGITS, LABELS, np.empty((N, C), np.float32))
+
+
+@BOTH
+def test_a_loss_of_what_is_not_finite_is_not_finite_and_says_so(loss):
+    outputs = LOGITS.copy()
+    outputs[2, 1] = np.nan
+    assert np.isnan(loss(outputs, LABELS)[0])
+    assert "NaN or infinite where" in loss.__doc__

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from chainrule.errors import ShapeError, ValueRangeError
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 
 LABELS = np.array([0, 0, 1, 2, 2, 2])
@@ -75,7 +75,7 @@ def test_more_confidence_takes_a_wider_interval():
     assert high > 0.1744
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, 0)])
+@pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, 0), (0.5, 5), (1, 2.5)])
 def test_impossible_counts_are_refused(successes, trials):
     with pytest.raises(ValueRangeError, match="successes"):
         wilson_interval(successes, trials)
@@ -85,3 +85,17 @@ def test_impossible_counts_are_refused(successes, trials):
 def test_confidence_is_a_fraction(confidence):
     with pytest.raises(ValueRangeError, match="confidence"):
         wilson_interval(1, 2, confidence)
+
+
+@pytest.mark.parametrize("count", [accuracy, lambda p, t: confusion_matrix(p, t, 3)])
+def test_counting_needs_arrays(count):
+    with pytest.raises(DtypeError, match="predictions is a list"):
+        count(PREDICTIONS.tolist(), LABELS)
+    with pytest.raises(DtypeError, match="labels is None"):
+        count(PREDICTIONS, None)
+
+
+@pytest.mark.parametrize("classes", [0, -1, 2.5])
+def test_there_is_a_whole_number_of_classes(classes):
+    with pytest.raises(ValueRangeError, match="classes is"):
+        confusion_matrix(PREDICTIONS, LABELS, classes)

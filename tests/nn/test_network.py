@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.errors import DtypeError, InputError, ShapeError, UnknownNameError
+from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.gradient_check import gradient_check
 from chainrule.nn.initializers import glorot_uniform, uniform
@@ -636,6 +636,7 @@ def test_d_must_have_the_dtype_of_theta():
         (np.zeros((123, 1)), ShapeError),
         (np.zeros(246)[::2], ShapeError),
         (np.zeros(123, np.float32), DtypeError),
+        ([0.0] * 123, DtypeError),
     ],
 )
 def test_into_must_be_like_theta(into, error):
@@ -762,3 +763,95 @@ def test_elementwise_layers_take_no_room_on_the_way_back():
     network.backward(trace, np.ones((4, 3)))
     dense = [i for i, layer in enumerate(network.layers) if isinstance(layer, Dense)]
     assert set(trace._d_inputs) == set(dense[1:])
+
+
+# What is refused in words
+
+
+def test_x_d_and_theta_must_be_arrays():
+    network = perceptron()
+    with pytest.raises(DtypeError, match="x is a list; expected a NumPy array"):
+        network.forward(batch()[0].tolist())
+    with pytest.raises(DtypeError, match="d is None; expected a NumPy array"):
+        network.backward(network.forward(batch()[0]), None)
+    with pytest.raises(DtypeError, match="parameters is a list"):
+        network.with_parameters(network.parameters.tolist())
+
+
+def test_a_gradient_is_not_written_to_read_only_room():
+    network = perceptron()
+    into = np.zeros(network.size)
+    into.flags.writeable = False
+    with pytest.raises(InputError, match="into is read-only"):
+        network.backward(network.forward(batch()[0]), np.zeros((7, 3)), into=into)
+
+
+def test_a_network_on_a_read_only_theta_predicts():
+    network = perceptron()
+    θ = network.parameters.copy()
+    θ.flags.writeable = False
+    x, _ = batch()
+    assert_array_equal(network.with_parameters(θ).forward(x).output, network.forward(x).output)
+
+
+@pytest.mark.parametrize("rng", [0, np.random.RandomState(0), "seed"])
+def test_a_seed_is_no_generator(rng):
+    network = perceptron(hidden_dropout=0.5)
+    with pytest.raises(InputError, match=r"expected a generator, numpy\.random\.default_rng\(0\)"):
+        network.forward(batch()[0], rng=rng)
+
+
+def test_an_activation_may_be_what_makes_it():
+    by_class = multilayer_perceptron((5, 4, 4, 3), activation=Tanh, rng=0)
+    assert by_class.configuration() == multilayer_perceptron((5, 4, 4, 3), activation="tanh").configuration()
+    leaky = multilayer_perceptron((5, 4, 3), activation=lambda: LeakyReLU(0.2), rng=0)
+    assert leaky.layers[1].slope == 0.2
+
+
+@pytest.mark.parametrize("activation", [ReLU(), None, 3, dict, np.tanh])
+def test_an_activation_that_makes_no_layer_is_refused(activation):
+    with pytest.raises(InputError, match=r"expected one of relu, .* or what makes a layer"):
+        multilayer_perceptron((5, 4, 3), activation=activation)
+
+
+@pytest.mark.parametrize("widths", [(5, 4.5, 3), (5, -1, 3), ("5", 3)])
+def test_the_widths_of_a_perceptron_are_whole_numbers(widths):
+    with pytest.raises(ShapeError, match="whole numbers"):
+        multilayer_perceptron(widths)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inputs": 2, "outputs": 2}, "Layer 2 has no kind; expected .*dense, relu"),
+        ({"kind": ["dense"]}, "Layer 2 has no kind"),
+        (5, "Layer 2 has no kind"),
+        ({"kind": "dense", "inputs": 2}, "Layer 2, dense, cannot be built .* 'outputs'"),
+        ({"kind": "dense", "inputs": 2, "outputs": 2, "stride": 1}, "Layer 2, dense, .* 'stride'"),
+        ({"kind": "relu", "slope": 1}, "Layer 2, relu, cannot be built"),
+        ({"kind": "dropout", "rate": "0.5"}, "Layer 2, dropout, cannot be built"),
+    ],
+)
+def test_a_configuration_that_cannot_be_built_names_the_layer(settings, message):
+    with pytest.raises(InputError, match=message):
+        Network.from_configuration([{"kind": "tanh"}, settings], np.zeros(6))
+
+
+@pytest.mark.parametrize(("width", "size"), [(10**7, "100,000,010,000,000 .*400,000"), (10**12, ",000,000 parameters")])
+def test_a_network_too_large_for_memory_names_its_size(width, size):
+    with pytest.raises(FailureError, match=rf"{size}.* GB as float32.*narrower"):
+        multilayer_perceptron((10**7, width))
+
+
+def test_a_weight_too_large_to_be_drawn_names_the_size_of_the_network():
+    def full(shape, rng):
+        raise MemoryError
+
+    with pytest.raises(FailureError, match=r"8 parameters, 0\.0 GB"):
+        Network([Dense(3, 2, initializer=full)])
+
+
+@pytest.mark.parametrize("capacity", [2.5, "3", None])
+def test_a_trace_has_room_for_a_whole_number(capacity):
+    with pytest.raises(ShapeError, match="whole number of examples"):
+        perceptron().trace(capacity)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 from chainrule.nn.losses import cross_entropy
 from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.optimizers import SGD, Adam, AdamW, ExponentialAverage, Optimizer
@@ -150,6 +150,14 @@ def test_a_gradient_of_another_dtype_is_refused(make):
         lambda: Adam(-1.0),
         lambda: Adam(betas=(1.0, 0.9)),
         lambda: Adam(betas=(0.9, -0.1)),
+        lambda: Adam(betas=(0.9,)),
+        lambda: Adam(betas=(0.9, 0.99, 0.999)),
+        lambda: Adam(betas=0.9),
+        lambda: Adam(betas=("0.9", 0.999)),
+        lambda: Adam(epsilon=-1e-8),
+        lambda: Adam(epsilon=float("nan")),
+        lambda: AdamW(epsilon=float("inf")),
+        lambda: SGD("0.1"),
         lambda: AdamW(weight_decay=-0.1),
         lambda: AdamW(weight_decay=float("nan")),
         lambda: ExponentialAverage(1.0),
@@ -193,3 +201,32 @@ def test_an_average_is_its_own_array_and_leaves_theta_alone():
     assert not np.shares_memory(average.parameters, network.parameters)
     assert average.parameters.dtype == np.float32
     assert_array_equal(average.parameters, before)
+
+
+@EVERY
+@pytest.mark.parametrize("gradient", [None, [0.0, 1.0]])
+def test_a_gradient_that_is_no_array_is_refused(make, gradient):
+    with pytest.raises(DtypeError, match=r"gradient is .*; expected a NumPy array"):
+        make().step(small(), gradient)
+
+
+@EVERY
+def test_a_read_only_theta_is_refused_before_anything_moves(make):
+    network, optimizer = small(), make()
+    network.parameters.flags.writeable = False
+    with pytest.raises(InputError, match=r"θ is read-only; train .*\.copy\(\)"):
+        optimizer.step(network, np.ones(network.size))
+    assert optimizer.steps == 0
+    assert optimizer.state == {}
+
+
+@pytest.mark.parametrize(
+    ("other", "error"), [(np.zeros(4), ShapeError), (np.zeros(3, np.float32), DtypeError), ([0.0] * 3, DtypeError)]
+)
+def test_an_average_takes_one_kind_of_theta(other, error):
+    average = ExponentialAverage(0.9)
+    average.update(np.ones(3))
+    with pytest.raises(error):
+        average.update(other)
+    assert average.updates == 1
+    assert_array_equal(average.parameters, np.ones(3))

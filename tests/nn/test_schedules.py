@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from chainrule.errors import ValueRangeError
 from chainrule.nn.schedules import Constant, ExponentialDecay, StepDecay, WarmupCosine
 
 
@@ -46,7 +47,7 @@ def test_the_cosine_never_rises():
     assert all(later <= earlier for earlier, later in itertools.pairwise(after))
 
 
-@pytest.mark.parametrize("warmup", [5, 8])
+@pytest.mark.parametrize("warmup", [5, 1])
 def test_warmup_may_take_all_the_time_there_is(warmup):
     schedule = WarmupCosine(1.0, total=5, warmup=warmup)
     assert rates(schedule, warmup) == pytest.approx([(s + 1) / warmup for s in range(warmup)])
@@ -55,3 +56,55 @@ def test_warmup_may_take_all_the_time_there_is(warmup):
 def test_schedules_with_the_same_numbers_are_equal():
     assert WarmupCosine(0.1, 10) == WarmupCosine(0.1, 10)
     assert StepDecay(0.1, 10) != StepDecay(0.1, 11)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("rate", [NAN, INF, -0.1, "0.1", None])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Constant,
+        lambda rate: StepDecay(rate, 10),
+        lambda rate: ExponentialDecay(rate, 0.9),
+        lambda r: WarmupCosine(r, 9),
+    ],
+)
+def test_a_rate_is_a_finite_number(make, rate):
+    with pytest.raises(ValueRangeError, match="rate is"):
+        make(rate)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: StepDecay(0.1, 0), "every is 0"),
+        (lambda: StepDecay(0.1, -5), "every is -5"),
+        (lambda: StepDecay(0.1, 2.5), "every is 2.5"),
+        (lambda: StepDecay(0.1, 10, factor=NAN), "factor is nan"),
+        (lambda: StepDecay(0.1, 10, factor=10), "factor is 10; expected at most 1"),
+        (lambda: ExponentialDecay(0.1, 2.0), "factor is 2.0; expected at most 1"),
+        (lambda: ExponentialDecay(0.1, -0.5), "factor is -0.5"),
+        (lambda: WarmupCosine(0.1, 0), "total is 0"),
+        (lambda: WarmupCosine(0.1, -10), "total is -10"),
+        (lambda: WarmupCosine(0.1, 10.5), "total is 10.5"),
+        (lambda: WarmupCosine(0.1, 10, warmup=-1), "warmup is -1"),
+        (lambda: WarmupCosine(0.1, 5, warmup=8), "warmup is 8 of 5 steps"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(ValueRangeError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "schedule", [Constant(0.1), StepDecay(0.1, 10), ExponentialDecay(0.1, 0.5), WarmupCosine(0.1, 10, warmup=2)]
+)
+def test_there_is_no_step_before_the_first(schedule):
+    with pytest.raises(ValueRangeError, match="no step -5000"):
+        schedule(-5000)
+
+
+def test_a_decay_of_any_length_ends_at_zero():
+    assert ExponentialDecay(0.1, 0.5)(10**6) == StepDecay(0.1, 1)(10**6) == 0

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DataFileError
+from chainrule.errors import DataFileError, UnknownNameError
 from chainrule.model import Model
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import ACTIVATIONS, multilayer_perceptron
@@ -43,7 +43,11 @@ def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Mo
     ------
     DataFileError
         If the file holds anything but four arrays of shapes (H, D), (H, 1), (C, H), (C, 1), D a square.
+    UnknownNameError
+        If there is no such activation.
     """
+    if activation not in ACTIVATIONS:
+        raise UnknownNameError("activation", str(activation), ACTIVATIONS)
     W1, b1, W2, b2 = (_as_float(path, name, array) for name, array in zip(NAMES, _four_arrays(path), strict=True))
     side = math.isqrt(W1.shape[1]) if W1.ndim == 2 else 0
     hidden, classes = b1.size, b2.size

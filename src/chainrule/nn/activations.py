@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ValueRangeError
-from chainrule.nn.arrays import Array
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.nn.arrays import FLOATS, Array, require_array, require_out
 from chainrule.nn.layers import Layer
 
 
@@ -44,6 +44,11 @@ class LeakyReLU(Layer):
     Parameters
     ----------
     slope : float, 0 ≤ slope < 1
+
+    Raises
+    ------
+    ValueRangeError
+        If the slope is outside [0, 1).
 
     References
     ----------
@@ -131,12 +136,25 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
 
     Returns
     -------
-    probabilities : float array, shape (N, C); each row sums to 1
+    probabilities : float array, shape (N, C); each row sums to 1, and is NaN where one of its logits is
+
+    Raises
+    ------
+    ShapeError
+        If the logits are not rows with C ≥ 1, or `out` has another shape.
+    DtypeError
+        If the logits are no array, or neither float32 nor float64, or `out` is of another dtype.
 
     References
     ----------
     Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.104.
     """
+    require_array("logits", logits)
+    if logits.ndim != 2 or logits.shape[1] == 0:
+        raise ShapeError(f"logits have shape {logits.shape}; expected (N, C) with C ≥ 1, one example a row.")
+    if logits.dtype not in FLOATS:
+        raise DtypeError(f"logits are {logits.dtype}; expected float32 or float64.")
+    require_out(out, logits)
     out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
     np.exp(out, out=out)
     return np.divide(out, out.sum(axis=1, keepdims=True), out=out)

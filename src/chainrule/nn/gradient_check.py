@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.nn.arrays import Array, require_finite
+from chainrule.errors import ValueRangeError
+from chainrule.nn.arrays import Array, require_array, require_count, require_finite, require_rate
 from chainrule.nn.network import Network
 
 
@@ -43,17 +45,26 @@ def gradient_check(
 
     Returns
     -------
-    errors : dict, from each parameter array's name, and "input", to its relative error; 0 where both vanish
+    errors : dict, from each parameter array's name, and "input", to its relative error; 0 where both vanish, and
+        infinite where a gradient is not finite, so that no comparison lets it pass
 
     Raises
     ------
     ValueRangeError
-        If x is not finite.
+        If x is not finite, no entry is to be tried, or the step is not above 0: such a check could not fail.
+    DtypeError
+        If x or the targets are no arrays.
 
     References
     ----------
     Baydin et al., Automatic Differentiation in Machine Learning: a Survey (2018), section 2.1.
     """
+    require_array("x", x)
+    require_array("targets", targets)
+    require_count(entries=entries)
+    require_rate(step=step)
+    if step == 0:
+        raise ValueRangeError("step is 0; expected a number above 0, as 1e-5.")
     require_finite("x", x)
     x = x.astype(np.float64, order="C")  # in rows, so that its flat view is a view
     if targets.dtype.kind == "f":
@@ -79,8 +90,10 @@ def gradient_check(
 
 
 def relative_error(a: Array, n: Array) -> float:
-    """‖a − n‖ / (‖a‖ + ‖n‖), 0 where both vanish."""
+    """‖a − n‖ / (‖a‖ + ‖n‖), 0 where both vanish, ∞ where one of them is not finite."""
     scale = float(np.linalg.norm(a) + np.linalg.norm(n))
+    if not math.isfinite(scale):
+        return math.inf
     return float(np.linalg.norm(a - n)) / scale if scale else 0.0
 
 

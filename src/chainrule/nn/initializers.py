@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.errors import ShapeError
 from chainrule.nn.arrays import Array
 
 Initializer = Callable[[tuple[int, ...], np.random.Generator], Array]
@@ -33,7 +34,8 @@ def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     ----------
     LeCun, Bottou, Orr & Müller, Efficient BackProp (1998), section 4.6.
     """
-    return rng.standard_normal(shape) * np.sqrt(1.0 / shape[0])
+    n_in, _ = _widths(shape)
+    return rng.standard_normal(shape) * np.sqrt(1.0 / n_in)
 
 
 def glorot_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -43,7 +45,7 @@ def glorot_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     ----------
     Glorot & Bengio, Understanding the difficulty of training deep feedforward neural networks (2010), eq. 12.
     """
-    return rng.standard_normal(shape) * np.sqrt(2.0 / (shape[0] + shape[1]))
+    return rng.standard_normal(shape) * np.sqrt(2.0 / sum(_widths(shape)))
 
 
 def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -53,7 +55,7 @@ def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     ----------
     Glorot & Bengio (2010), eq. 16.
     """
-    return rng.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / (shape[0] + shape[1]))
+    return rng.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / sum(_widths(shape)))
 
 
 def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -63,7 +65,8 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     ----------
     He, Zhang, Ren & Sun, Delving Deep into Rectifiers (2015), eq. 10.
     """
-    return rng.standard_normal(shape) * np.sqrt(2.0 / shape[0])
+    n_in, _ = _widths(shape)
+    return rng.standard_normal(shape) * np.sqrt(2.0 / n_in)
 
 
 def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -73,4 +76,15 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     ----------
     He, Zhang, Ren & Sun (2015), eq. 10, drawn uniformly.
     """
-    return rng.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / shape[0])
+    n_in, _ = _widths(shape)
+    return rng.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / n_in)
+
+
+def _widths(shape: tuple[int, ...]) -> tuple[int, int]:
+    """n_in and n_out, which a weight has and a bias does not."""
+    if len(shape) != 2:
+        raise ShapeError(
+            f"This initializer needs n_in and n_out, and an array of shape {shape} does not say them. "
+            f"For a bias take zeros or uniform."
+        )
+    return shape[0], shape[1]

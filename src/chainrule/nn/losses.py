@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import SCRATCH, Array, require_labels
+from chainrule.nn.arrays import FLOATS, SCRATCH, Array, require_array, require_labels, require_out
 
 Loss = Callable[..., tuple[float, Array]]
 
@@ -48,14 +48,17 @@ def cross_entropy(
     Returns
     -------
     loss : float, in nats per example
+        NaN or infinite where a logit or a target is: nobody looks at every number on the way. Whoever trains asks
+        `math.isfinite(loss)`, as `Training` does.
     d_logits : float array, shape (N, C)
 
     Raises
     ------
     ShapeError
-        If there is not one target a row; names both shapes.
+        If there is not one target a row, or `out` is not like the logits; names both shapes.
     DtypeError
-        If the logits are not floats, or the targets neither integers nor of the logits' dtype.
+        If the logits are neither float32 nor float64, `out` not of their dtype, the targets neither integers nor of
+        it, or one of them no array.
     ValueRangeError
         If a label is not one of the C classes (names the row), the smoothing not in [0, 1), or the number to
         divide by not above 0.
@@ -69,6 +72,7 @@ def cross_entropy(
         raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
     np.setbufsize(SCRATCH)
     _require_targets(logits, targets)
+    require_out(out, logits)
     z = _copy_by_columns(logits, out)
     np.subtract(z, z.max(axis=1, keepdims=True), out=z)  # softmax(z) = softmax(logits)
     expected = _expected_logit(z, targets)  # Σ_c t z
@@ -111,6 +115,7 @@ def mean_squared_error(
     Returns
     -------
     loss : float, in squared units of the output
+        NaN or infinite where an output or a target is, as in `cross_entropy`.
     d_outputs : float array, shape (N, C)
 
     Raises
@@ -124,6 +129,7 @@ def mean_squared_error(
     """
     np.setbufsize(SCRATCH)
     _require_targets(outputs, targets)
+    require_out(out, outputs)
     d = _copy_by_columns(outputs, out)
     _subtract_targets(d, targets, 1.0)
     classes = d.shape[1]
@@ -134,9 +140,11 @@ def mean_squared_error(
 
 def _require_targets(rows: Array, targets: Array) -> None:
     """Refuse outputs that are not rows of floats, and targets that are neither labels nor such rows."""
+    require_array("outputs", rows)
+    require_array("targets", targets)
     if rows.ndim != 2 or len(rows) == 0:
         raise ShapeError(f"outputs have shape {rows.shape}; expected (N, C) with N ≥ 1, one example a row.")
-    if rows.dtype.kind != "f":
+    if rows.dtype not in FLOATS:
         raise DtypeError(f"outputs are {rows.dtype}; expected float32 or float64.")
     if targets.ndim == 1:
         require_labels(targets, *rows.shape)
@@ -175,6 +183,7 @@ def _subtract_targets(d: Array, targets: Array, scale: float) -> None:
 def _weighted_mean(losses: Array, d: Array, sample_weight: Array | None, total: float | None) -> tuple[float, Array]:
     """(Σ w ℓ / total, w d / total), d in place."""
     if sample_weight is not None:
+        require_array("sample_weight", sample_weight)
         if sample_weight.shape != losses.shape:
             raise ShapeError(f"sample_weight has shape {sample_weight.shape}; expected {losses.shape}.")
         losses = losses * sample_weight

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array, require_labels
+from chainrule.nn.arrays import Array, is_whole, require_array, require_count, require_labels
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
@@ -26,6 +26,8 @@ def accuracy(predictions: Array, labels: Array) -> float:
     ------
     ShapeError
         If the shapes differ or there is nothing to count; names both.
+    DtypeError
+        If one of them is no array.
     """
     _require_pairs(predictions, labels)
     return float(np.count_nonzero(predictions == labels)) / len(labels)
@@ -47,10 +49,13 @@ def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
     ------
     ShapeError
         If the shapes differ or there is nothing to count; names both.
+    DtypeError
+        If one of them is no array, or not of integers.
     ValueRangeError
-        If a label or a prediction is not one of the classes; names the row.
+        If a label or a prediction is not one of the classes; names the row. If `classes` is not at least 1.
     """
     _require_pairs(predictions, labels)
+    require_count(classes=classes)
     require_labels(labels, len(labels), classes)
     require_labels(predictions, len(labels), classes)
     cells = labels.astype(np.int64) * classes + predictions.astype(np.int64)
@@ -62,15 +67,26 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
 
         (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n),        p = successes / n
 
+    Parameters
+    ----------
+    successes, trials : int, 0 ≤ successes ≤ trials, trials ≥ 1
+    confidence : float, 0 < confidence < 1
+        How often the interval holds the true rate; z is the normal distribution's number for it, 1.96 for 0.95.
+
     Returns
     -------
     low, high : floats, 0 to 1
+
+    Raises
+    ------
+    ValueRangeError
+        If the counts are impossible or not whole, or the confidence is not between 0 and 1.
 
     References
     ----------
     Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
     """
-    if not 0 <= successes <= trials or trials == 0:
+    if not (is_whole(successes) and is_whole(trials) and 0 <= successes <= trials and trials > 0):
         raise ValueRangeError(f"{successes} successes of {trials} trials: expected 0 ≤ successes ≤ trials, 1 ≤ trials.")
     if not 0 < confidence < 1:
         raise ValueRangeError(f"confidence is {confidence}; expected a number between 0 and 1, as 0.95.")
@@ -83,6 +99,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
 
 
 def _require_pairs(predictions: Array, labels: Array) -> None:
+    require_array("predictions", predictions)
+    require_array("labels", labels)
     if predictions.shape != labels.shape or labels.ndim != 1 or len(labels) == 0:
         raise ShapeError(
             f"predictions have shape {predictions.shape} and labels {labels.shape}; expected (N,) for both, N ≥ 1."

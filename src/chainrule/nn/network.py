@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DtypeError, InputError, ShapeError, UnknownNameError
+from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from chainrule.nn.arrays import SCRATCH, Array, require_finite, require_rows
+from chainrule.nn.arrays import FLOATS, SCRATCH, Array, is_whole, require_array, require_finite, require_rows
 from chainrule.nn.initializers import Initializer, he_normal, zeros
 from chainrule.nn.layers import Dense, Dropout, Layer
 
@@ -33,6 +33,10 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
 }
+
+
+#: More parameters than any machine's memory has room for; NumPy has other words for them than "memory".
+LARGEST = 1 << 50
 
 
 class Block(NamedTuple):
@@ -60,7 +64,7 @@ class Network:
     dtype : float dtype, optional
         float32 to train, float64 to check.
     parameters : float array, shape (P,), optional
-        θ itself, borrowed and not copied, instead of drawing it.
+        θ itself, borrowed and not copied, instead of drawing it. It may be read-only for a network that predicts.
 
     Attributes
     ----------
@@ -75,7 +79,9 @@ class Network:
     ShapeError
         If neighbouring layers do not fit, there is nothing to learn, or θ has another size.
     DtypeError
-        If θ is neither float32 nor float64.
+        If θ is neither float32 nor float64, or no array.
+    FailureError
+        If θ does not fit into memory.
     """
 
     def __init__(
@@ -123,18 +129,22 @@ class Network:
     def from_configuration(configuration: Sequence[dict[str, Any]], parameters: Array) -> Network:
         """The network that `configuration()` describes, on the given θ.
 
+        Parameters
+        ----------
+        configuration : sequence of dict
+            One for each layer: its `kind`, and its settings by name.
+        parameters : float array, shape (P,)
+
         Raises
         ------
         UnknownNameError
             If there is no layer of a kind that is asked for.
+        InputError
+            If a layer has no kind, or settings that its kind does not take; names the layer, counted from 1.
+        ShapeError, DtypeError
+            As from `Network`.
         """
-        layers = []
-        for settings in configuration:
-            arguments = dict(settings)
-            kind = arguments.pop("kind")
-            if kind not in LAYERS:
-                raise UnknownNameError("layer", str(kind), LAYERS)
-            layers.append(LAYERS[kind](**arguments))
+        layers = [_layer_from(number, settings) for number, settings in enumerate(configuration, start=1)]
         return Network(layers, parameters=parameters)
 
     def trace(self, capacity: int, *, keep_all: bool = False) -> Trace:
@@ -165,11 +175,15 @@ class Network:
         Raises
         ------
         ShapeError, DtypeError
-            If x is not (N, D) or not θ's dtype; nothing is cast.
+            If x is no array, not (N, D) or not θ's dtype; nothing is cast.
+        InputError
+            If rng is a seed instead of a generator.
         ValueRangeError
             If x is not finite; not looked for with `into`.
         """
         np.setbufsize(SCRATCH)
+        if rng is not None and not hasattr(rng, "bit_generator"):
+            raise InputError(f"rng is {rng!r}; expected a generator, numpy.random.default_rng(0), made once.")
         require_rows("x", x, self.inputs, self.dtype)
         if into is None:  # on the hot path the loss tells, and nobody pays for looking at every number
             require_finite("x", x)
@@ -209,9 +223,10 @@ class Network:
         Raises
         ------
         ShapeError, DtypeError
-            If d is not like the trace's output, or `into` not like θ.
+            If d is not like the trace's output, or `into` not like θ, or one of them no array.
         InputError
-            If the trace was not written by this network's `forward`, or d over an output that is still needed.
+            If `into` is read-only, the trace was not written by this network's `forward`, or d was written over an
+            output that is still needed.
         """
         np.setbufsize(SCRATCH)
         require_rows("d", d, self.outputs, self.dtype)
@@ -227,6 +242,8 @@ class Network:
         add = add and into is not None
         gradient = np.empty_like(self.parameters) if into is None else into
         _require_flat("into", gradient, self.size, self.dtype)
+        if not getattr(gradient.flags, "writeable", True):
+            raise InputError("into is read-only; expected an array that the gradient can be written to.")
         part = trace.part if add else gradient
         views = self._views(part)
         first = 0 if input_gradient else self._first_learning
@@ -260,8 +277,8 @@ class Trace:
     """
 
     def __init__(self, network: Network, capacity: int, *, keep_all: bool = False) -> None:
-        if capacity < 1:
-            raise ShapeError(f"A trace needs room for at least one example, not {capacity}.")
+        if not is_whole(capacity) or capacity < 1:
+            raise ShapeError(f"A trace needs room for a whole number of examples, at least one, not {capacity!r}.")
         self.capacity = capacity
         self.widths = (network.inputs, *network.widths)
         self.network: Network | None = None
@@ -330,7 +347,7 @@ class Trace:
 def multilayer_perceptron(
     widths: Sequence[int],
     *,
-    activation: str = "relu",
+    activation: str | Callable[[], Layer] = "relu",
     initializer: Initializer = he_normal,
     bias_initializer: Initializer = zeros,
     input_dropout: float = 0.0,
@@ -344,9 +361,10 @@ def multilayer_perceptron(
     ----------
     widths : sequence of int
         Inputs D, hidden units H₁, H₂, …, and classes C.
-    activation : {"relu", "leaky_relu", "tanh", "sigmoid"}
+    activation : {"relu", "leaky_relu", "tanh", "sigmoid"}, or callable
+        Or what makes the layer, called without arguments for each: `ReLU`, or `lambda: LeakyReLU(0.2)`.
     initializer, bias_initializer : callable
-        See initializers.py.
+        See initializers.py. A bias has one axis: `zeros` or `uniform`, or one of your own.
     input_dropout, hidden_dropout : float, 0 ≤ rate < 1
     rng : numpy.random.Generator or int, optional
     dtype : float dtype
@@ -359,19 +377,59 @@ def multilayer_perceptron(
     ------
     UnknownNameError
         If there is no such activation.
+    InputError
+        If the activation is neither a name nor a callable that makes a layer.
+    ShapeError
+        If there are fewer than two widths, or one is not a whole number, at least 1.
+    ValueRangeError
+        If a dropout rate is outside [0, 1).
+    DtypeError, FailureError
+        As from `Network`.
     """
-    if activation not in ACTIVATIONS:
-        raise UnknownNameError("activation", activation, ACTIVATIONS)
+    make = _activation_maker(activation)
     if len(widths) < 2:
         raise ShapeError(f"widths are {tuple(widths)}; expected at least the inputs and the outputs, as (784, 10).")
     layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
     for i, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
         layers.append(Dense(n_in, n_out, initializer=initializer, bias_initializer=bias_initializer))
         if i < len(widths) - 2:
-            layers.append(ACTIVATIONS[activation]())
+            layers.append(make())
             if hidden_dropout:
                 layers.append(Dropout(hidden_dropout))
     return Network(layers, rng=rng, dtype=dtype)
+
+
+def _activation_maker(activation: str | Callable[[], Layer]) -> Callable[[], Layer]:
+    """What makes the activation of that name; a callable is taken at its word once it has made a layer."""
+    if isinstance(activation, str):
+        if activation not in ACTIVATIONS:
+            raise UnknownNameError("activation", activation, ACTIVATIONS)
+        return ACTIVATIONS[activation]
+    try:
+        made = activation() if callable(activation) else None
+    except TypeError:  # it wants arguments, as NumPy's own tanh does
+        made = None
+    if not isinstance(made, Layer):
+        raise InputError(
+            f"activation is {activation!r}; expected one of {', '.join(ACTIVATIONS)}, or what makes a layer when "
+            f"called without arguments, as ReLU does."
+        )
+    return activation
+
+
+def _layer_from(number: int, settings: Any) -> Layer:
+    """The layer that one part of a configuration describes."""
+    if not isinstance(settings, dict) or not isinstance(settings.get("kind"), str):
+        raise InputError(f"Layer {number} has no kind; expected {{'kind': one of {', '.join(LAYERS)}, …}}.")
+    arguments = dict(settings)
+    kind = arguments.pop("kind")
+    if kind not in LAYERS:
+        raise UnknownNameError("layer", kind, LAYERS)
+    try:
+        return LAYERS[kind](**arguments)
+    except TypeError as error:  # Python's own words name the setting that is missing or unknown
+        reason = str(error).replace(".__init__()", "")
+        raise InputError(f"Layer {number}, {kind}, cannot be built from its settings: {reason}.") from error
 
 
 def _rebuilt(layers: Sequence[Layer], parameters: Array) -> Network:
@@ -405,16 +463,26 @@ def _blocks_by_layer(layers: Sequence[Layer]) -> list[dict[str, Block]]:
 
 def _draw(layers: Sequence[Layer], layout: Sequence[Block], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """A first θ, drawn in float64 and then rounded, so that float32 and float64 begin alike."""
-    parameters = np.empty(layout[-1].slice.stop, dtype)
+    size = layout[-1].slice.stop
     specs = (spec for layer in layers for spec in layer.parameter_specs())
-    for block, spec in zip(layout, specs, strict=True):
-        block.view(parameters)[...] = spec.initializer(spec.shape, rng)
+    try:
+        if size > LARGEST:
+            raise MemoryError
+        parameters = np.empty(size, dtype)
+        for block, spec in zip(layout, specs, strict=True):
+            block.view(parameters)[...] = spec.initializer(spec.shape, rng)
+    except MemoryError as error:
+        raise FailureError(
+            f"This network has {size:,} parameters, {size * dtype.itemsize / 1e9:,.1f} GB as {dtype}, and there is "
+            f"not memory enough to draw them. Make its layers narrower."
+        ) from error
     return parameters
 
 
 def _require_flat(name: str, flat: Array, size: int, dtype: np.dtype[Any] | None = None) -> None:
     """Refuse anything but one contiguous float array of that size."""
+    require_array(name, flat)
     if flat.ndim != 1 or len(flat) != size or not flat.flags.c_contiguous:
         raise ShapeError(f"{name} has shape {flat.shape}; expected one contiguous array, shape ({size},).")
-    if flat.dtype not in (np.float32, np.float64) or (dtype is not None and flat.dtype != dtype):
+    if flat.dtype not in FLOATS or (dtype is not None and flat.dtype != dtype):
         raise DtypeError(f"{name} is {flat.dtype}; expected {dtype or 'float32 or float64'}.")

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array
+from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
+from chainrule.nn.arrays import Array, require_array, require_fraction, require_rate
 from chainrule.nn.network import Network
 
 
@@ -28,7 +28,7 @@ class Optimizer:
     remembers: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
-        _require_rate(learning_rate=learning_rate, weight_decay=weight_decay)
+        require_rate(learning_rate=learning_rate, weight_decay=weight_decay)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.steps = 0
@@ -46,12 +46,17 @@ class Optimizer:
         Raises
         ------
         ShapeError, DtypeError
-            If the gradient is not laid out as θ is, or of another dtype.
+            If the gradient is not laid out as θ is, or of another dtype, or no array.
+        InputError
+            If θ is read-only.
         """
+        require_array("gradient", gradient)
         if gradient.shape != network.parameters.shape:
             raise ShapeError(f"gradient has shape {gradient.shape}, θ {network.parameters.shape}; expected the same.")
         if gradient.dtype != network.dtype:
             raise DtypeError(f"gradient is {gradient.dtype}, θ {network.dtype}; expected the same.")
+        if not getattr(network.parameters.flags, "writeable", True):
+            raise InputError("The network's θ is read-only; train network.with_parameters(network.parameters.copy()).")
         for name in self.remembers:
             if name not in self.state:
                 self.state[name] = np.zeros_like(network.parameters)
@@ -77,10 +82,15 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float; η
+    learning_rate : float; η, at least 0
     momentum : float, 0 ≤ μ < 1
     nesterov : bool
-    weight_decay : float; λ
+    weight_decay : float; λ, at least 0
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range, or Nesterov's variant is asked for without momentum.
 
     References
     ----------
@@ -98,7 +108,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay)
-        _require_fraction(momentum=momentum)
+        require_fraction(momentum=momentum)
         if nesterov and not momentum:
             raise ValueRangeError("nesterov=True needs a momentum above 0.")
         self.momentum, self.nesterov = momentum, nesterov
@@ -137,9 +147,15 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float; η
+    learning_rate : float; η, at least 0
     betas : two floats, 0 ≤ β < 1
-    epsilon : float; ε
+    epsilon : float; ε, at least 0
+        With 0, a parameter whose gradient was 0 from the start would become NaN.
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range.
 
     References
     ----------
@@ -152,7 +168,10 @@ class Adam(Optimizer):
         self, learning_rate: float = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8
     ) -> None:
         super().__init__(learning_rate)
-        _require_fraction(beta1=betas[0], beta2=betas[1])
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ValueRangeError(f"betas are {betas!r}; expected two numbers, as (0.9, 0.999).")
+        require_fraction(beta1=betas[0], beta2=betas[1])
+        require_rate(epsilon=epsilon)
         self.betas, self.epsilon = betas, epsilon
 
     def _update(self, network: Network, gradient: Array) -> None:
@@ -181,7 +200,12 @@ class AdamW(Adam):
     ----------
     learning_rate, betas, epsilon
         As in `Adam`.
-    weight_decay : float; λ
+    weight_decay : float; λ, at least 0
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range.
 
     References
     ----------
@@ -198,7 +222,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(learning_rate, betas=betas, epsilon=epsilon)
-        _require_rate(weight_decay=weight_decay)
+        require_rate(weight_decay=weight_decay)
         self.weight_decay = weight_decay
 
     def _update(self, network: Network, gradient: Array) -> None:
@@ -221,36 +245,49 @@ class ExponentialAverage:
     ----------
     decay : float, 0 ≤ decay < 1
 
+    Attributes
+    ----------
+    parameters : float array, shape (P,), or None; the average, None before the first update
+    updates : int; how many θ it has taken in
+
+    Raises
+    ------
+    ValueRangeError
+        If the decay is outside [0, 1).
+
     References
     ----------
     Polyak & Juditsky, Acceleration of stochastic approximation by averaging (1992).
     """
 
     def __init__(self, decay: float) -> None:
-        _require_fraction(decay=decay)
+        require_fraction(decay=decay)
         self.decay = decay
         self.updates = 0
         self.parameters: Array | None = None
         self._room: Array | None = None
 
     def update(self, parameters: Array) -> None:
-        """Take θ into the average."""
+        """Take θ into the average.
+
+        Parameters
+        ----------
+        parameters : float array, shape (P,); θ, left as it is
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If it is no array, or not like the θ before.
+        """
+        require_array("parameters", parameters)
         if self.parameters is None or self._room is None:
             self.parameters, self._room = parameters.copy(), np.empty_like(parameters)
+        if parameters.shape != self.parameters.shape:
+            raise ShapeError(f"θ has shape {parameters.shape}, the average {self.parameters.shape}; expected the same.")
+        if parameters.dtype != self.parameters.dtype:
+            raise DtypeError(f"θ is {parameters.dtype}, the average {self.parameters.dtype}; expected the same.")
         β = min(self.decay, self.updates / (self.updates + 1))
         np.subtract(parameters, self.parameters, out=self._room)
         np.multiply(self._room, 1 - β, out=self._room)
         np.add(self.parameters, self._room, out=self.parameters)
         self.updates += 1
-
-
-def _require_rate(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise ValueRangeError(f"{name} is {value}; expected a finite number, at least 0.")
-
-
-def _require_fraction(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueRangeError(f"{name} is {value}; expected at least 0 and below 1.")

@@ -6,39 +6,90 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chainrule.errors import ValueRangeError
+from chainrule.nn.arrays import require_count, require_rate
+
 Schedule = Callable[[int], float]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """η(s) = rate."""
+    """η(s) = rate.
+
+    Parameters
+    ----------
+    rate : float, finite, at least 0
+
+    Raises
+    ------
+    ValueRangeError
+        If the rate is not such a number; when asked for a step below 0.
+    """
 
     rate: float
 
+    def __post_init__(self) -> None:
+        require_rate(rate=self.rate)
+
     def __call__(self, step: int) -> float:
+        _require_step(step)
         return self.rate
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """η(s) = rate · factor^⌊s / every⌋: a drop every so many steps."""
+    """η(s) = rate · factor^⌊s / every⌋: a drop every so many steps.
+
+    Parameters
+    ----------
+    rate : float, finite, at least 0
+    every : int, at least 1
+    factor : float, 0 ≤ factor ≤ 1
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range; when asked for a step below 0.
+    """
 
     rate: float
     every: int
     factor: float = 0.1
 
+    def __post_init__(self) -> None:
+        require_rate(rate=self.rate)
+        require_count(every=self.every)
+        _require_factor(self.factor)
+
     def __call__(self, step: int) -> float:
+        _require_step(step)
         return self.rate * self.factor ** (step // self.every)
 
 
 @dataclass(frozen=True)
 class ExponentialDecay:
-    """η(s) = rate · factor^s: the same fraction lost at every step."""
+    """η(s) = rate · factor^s: the same fraction lost at every step.
+
+    Parameters
+    ----------
+    rate : float, finite, at least 0
+    factor : float, 0 ≤ factor ≤ 1
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range; when asked for a step below 0.
+    """
 
     rate: float
     factor: float
 
+    def __post_init__(self) -> None:
+        require_rate(rate=self.rate)
+        _require_factor(self.factor)
+
     def __call__(self, step: int) -> float:
+        _require_step(step)
         return float(self.rate * self.factor**step)
 
 
@@ -48,6 +99,19 @@ class WarmupCosine:
 
         η(s) = rate · (s + 1) / warmup                                         s < warmup
         η(s) = rate · ½ (1 + cos(π (s − warmup) / (total − warmup)))           afterwards, 0 from s = total on
+
+    Parameters
+    ----------
+    rate : float, finite, at least 0
+        The peak.
+    total : int, at least 1
+        How many steps the training takes.
+    warmup : int, 0 ≤ warmup ≤ total
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range; when asked for a step below 0.
 
     References
     ----------
@@ -59,8 +123,28 @@ class WarmupCosine:
     total: int
     warmup: int = 0
 
+    def __post_init__(self) -> None:
+        require_rate(rate=self.rate)
+        require_count(total=self.total)
+        require_count(0, warmup=self.warmup)
+        if self.warmup > self.total:
+            raise ValueRangeError(f"warmup is {self.warmup} of {self.total} steps; expected at most all of them.")
+
     def __call__(self, step: int) -> float:
+        _require_step(step)
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / max(1, self.total - self.warmup))
         return self.rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _require_factor(factor: float) -> None:
+    """Refuse a factor that does not decay: above 1 the rate would grow without end."""
+    require_rate(factor=factor)
+    if factor > 1:
+        raise ValueRangeError(f"factor is {factor}; expected at most 1, since a rate is to fall.")
+
+
+def _require_step(step: int) -> None:
+    if step < 0:
+        raise ValueRangeError(f"There is no step {step}; steps are counted from 0.")
