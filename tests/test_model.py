@@ -246,3 +246,29 @@ def test_labels_that_do_not_fit_are_refused(images, labels, kind):
 def test_an_evaluation_of_nothing_is_refused_in_words(images):
     with pytest.raises(ChainruleError, match="no pictures"):
         model_of().evaluate(images[:0], np.zeros(0, int))
+
+
+@pytest.mark.parametrize("images", [None, [[[0, 0, 0]] * 4], 5])
+def test_pictures_that_are_no_array_are_refused(images):
+    model = model_of()
+    for ask in (model.predict, model.probabilities, lambda images: model.evaluate(images, np.zeros(1, int))):
+        with pytest.raises(DtypeError, match=r"images is .*; expected a NumPy array"):
+            ask(images)
+
+
+def test_labels_and_rows_that_are_no_arrays_are_refused(images):
+    with pytest.raises(DtypeError, match=r"labels is a list; expected a NumPy array, np\.asarray\(labels\)"):
+        model_of().evaluate(images, [0] * COUNT)
+    with pytest.raises(DtypeError, match="rows is a list"):
+        model_of().predict(images, [0, 1])
+    with pytest.raises(ShapeError, match=r"shape \(\)"):
+        model_of().predict(np.uint8(3))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_is_not_finite_predicts_nothing(images, value):
+    model = model_of()
+    model.network.layers[2].bias[1] = value
+    for ask in (model.predict, model.probabilities, lambda images: model.evaluate(images, np.zeros(COUNT, int))):
+        with pytest.raises(ValueRangeError, match=r"^dense2\.bias contains NaN or infinity, so .* cannot predict"):
+            ask(images)

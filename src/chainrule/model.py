@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.preparation import Preparation
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, ValueRangeError
 from chainrule.nn.activations import softmax
-from chainrule.nn.arrays import Array, require_labels
+from chainrule.nn.arrays import Array, require_array, require_labels
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
 
@@ -23,7 +23,11 @@ BLOCK = 512
 class Evaluation:
     """How a model did on N labelled pictures.
 
-    labels, predictions : integer arrays, shape (N,);  confidence : float array, shape (N,), of each prediction
+    Attributes
+    ----------
+    labels, predictions : integer arrays, shape (N,)
+    confidence : float array, shape (N,)
+        The probability that the model gave to each prediction.
     classes : int, C
     """
 
@@ -112,29 +116,49 @@ class Model:
         Raises
         ------
         ShapeError, DtypeError
-            If the pictures are not of the model's size, or not uint8.
+            If the pictures are no array, not of the model's size, or not uint8.
+        ValueRangeError
+            If the network's parameters are not finite: such a network cannot predict.
         """
-        count = len(images) if rows is None else len(rows)
+        count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
         for part, logits in self._logits(images, rows, count):
             softmax(logits, out=result[part])
         return result
 
     def predict(self, images: Array, rows: Array | None = None) -> Array:
-        """The most probable class of each picture, shape (N,); arguments as in `probabilities`."""
-        count = len(images) if rows is None else len(rows)
+        """The most probable class of each picture, shape (N,); arguments and errors as in `probabilities`."""
+        count = self._count(images, rows)
         result = np.empty(count, np.int64)
         for part, logits in self._logits(images, rows, count):
             np.argmax(logits, axis=1, out=result[part])
         return result
 
     def evaluate(self, images: Array, labels: Array) -> Evaluation:
-        """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went."""
+        """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went.
+
+        Raises
+        ------
+        ShapeError, DtypeError, ValueRangeError
+            As in `probabilities`; if there is no picture, or not one label of the model's classes for each.
+        """
+        require_array("images", images)
         if len(images) == 0:
             raise ShapeError("There is nothing to evaluate: no pictures were given.")
         require_labels(labels, len(images), self.network.outputs)
         probabilities = self.probabilities(images)
         return Evaluation(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), self.network.outputs)
+
+    def _count(self, images: Array, rows: Array | None) -> int:
+        """How many pictures to predict, once it is clear that they can be."""
+        require_array("images", images)
+        if images.ndim == 0:
+            raise ShapeError("images have shape (); expected (N, height, width).")
+        require_finite_parameters(self.network)
+        if rows is None:
+            return len(images)
+        require_array("rows", rows)
+        return len(rows)
 
     def _logits(self, images: Array, rows: Array | None, count: int) -> Iterator[tuple[slice, Array]]:
         """Send the pictures through in blocks, so that memory stays flat."""
@@ -145,3 +169,13 @@ class Model:
             block = images[part] if rows is None else images[rows[part]]
             x = self.preparation.transform(block, out=room[: len(block)])
             yield part, self.network.forward(x, into=trace).output
+
+
+def require_finite_parameters(network: Network) -> None:
+    """Refuse a network that cannot predict, naming the first array of θ that is not finite."""
+    if not np.isfinite(network.parameters).all():
+        name = next(b.name for b in network.layout if not np.isfinite(network.parameters[b.slice]).all())
+        raise ValueRangeError(
+            f"{name} contains NaN or infinity, so this network cannot predict. Train it again, with a smaller "
+            f"learning rate."
+        )

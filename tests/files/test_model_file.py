@@ -10,7 +10,7 @@ from safetensors.numpy import load as plain_load
 from safetensors.numpy import load_file, save
 
 from chainrule.data.preparation import Preparation
-from chainrule.errors import ModelFileError, OutputError
+from chainrule.errors import InputError, ModelFileError, OutputError, ValueRangeError
 from chainrule.files.model_file import load_model, save_model
 from chainrule.model import Model
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
@@ -209,9 +209,31 @@ def test_facts_that_are_not_json_leave_the_old_model(tmp_path):
     path = saved(tiny(), tmp_path)
     before = path.read_bytes()
     model = tiny()
-    with pytest.raises(TypeError):
-        save_model(Model(model.network, model.preparation, model.class_names, {"a": object()}), path)
+    circle = []
+    circle.append(circle)
+    for facts in ({"a": object()}, {"a": {1, 2}}, {"a": NAN}, {"a": np.float32(INF)}, {(1, 2): 3}, {"a": circle}):
+        with pytest.raises(InputError, match=r"keeps facts as JSON, and these cannot be: .* Nothing was saved"):
+            save_model(Model(model.network, model.preparation, model.class_names, facts), path)
+        assert path.read_bytes() == before
+
+
+def test_numpys_numbers_among_the_facts_are_written_as_plain_ones(tmp_path):
+    model = tiny()
+    facts = {"a": np.float32(0.5), "b": np.int64(3), "c": np.arange(3), "d": [np.bool_(True)]}
+    path = saved(Model(model.network, model.preparation, model.class_names, facts), tmp_path)
+    assert load_model(path).facts == {"a": 0.5, "b": 3, "c": [0, 1, 2], "d": [True]}
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_parameters_that_are_not_finite_leave_the_old_model(tmp_path, value):
+    path = saved(tiny(), tmp_path)
+    before = path.read_bytes()
+    model = tiny()
+    model.network.parameters[3] = value
+    with pytest.raises(ValueRangeError, match=r"dense1\.weight contains NaN or infinity"):
+        save_model(model, path)
     assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
@@ -364,7 +386,7 @@ WRONG_METADATA = {
     **{f"{key} is a string": ({key: '"ab"'}, "") for key in KEYS},
     **{f"{key} is nested too deeply": ({key: "[" * 100_000 + "]" * 100_000}, "") for key in KEYS},
     "an unknown layer": ({"layers": json.dumps([DENSE, {"kind": "convolution"}])}, "no layer 'convolution'"),
-    "a layer without a kind": ({"layers": json.dumps([{"inputs": 2, "outputs": 2}])}, "it has no 'kind'"),
+    "a layer without a kind": ({"layers": json.dumps([{"inputs": 2, "outputs": 2}])}, "Layer 1 has no kind"),
     "a layer with a list for a kind": ({"layers": json.dumps([{**DENSE, "kind": []}])}, ""),
     "a layer with one setting too many": ({"layers": json.dumps([{**DENSE, "stride": 2}])}, "stride"),
     "a layer with a setting missing": ({"layers": json.dumps([{"kind": "dense", "inputs": 2}])}, "outputs"),

@@ -1,5 +1,6 @@
 import errno
 import json
+import math
 import os
 
 import pytest
@@ -92,6 +93,7 @@ BAD = {
     "a column too many": json.dumps({**COLUMNS, "lr": [1, 2, 3]}),
     "columns of two lengths": json.dumps({**COLUMNS, "loss": [1.0]}),
     "numbers for columns": json.dumps(dict.fromkeys(COLUMNS, 1)),
+    "text in a column": json.dumps({**COLUMNS, "loss": ["a", "b", "c"]}),
     "nested too deeply": "[" * 100_000,
 }
 
@@ -114,3 +116,31 @@ def test_bytes_and_folders_and_nothing_are_no_history(tmp_path):
 def test_missing_columns_are_named():
     with pytest.raises(InputError, match=r"has the columns epoch, step, loss, .*, not epoch, steps"):
         History.from_columns({"epoch": [], "steps": []})
+
+
+WRONG = {
+    "text": ("loss", "123", "loss is of type str"),
+    "an object": ("epoch", {"0": 1}, "epoch is of type dict"),
+    "a tuple": ("step", (1, 2, 3), "step is of type tuple"),
+    "a list of texts": ("loss", [0.1, "0.2", 0.3], "loss holds '0.2' in place 1"),
+    "a list of lists": ("seconds", [[1.0]] * 3, r"seconds holds \[1.0\] in place 0"),
+    "truths": ("train_accuracy", [True, False, True], "train_accuracy holds True"),
+    "None for a loss": ("loss", [0.1, None, 0.3], "loss holds None in place 1"),
+    "NaN": ("loss", [0.1, 0.2, math.nan], "loss holds nan in place 2"),
+    "infinity": ("learning_rate", [math.inf, 0, 0], "learning_rate holds inf"),
+    "too large for a float": ("seconds", [10**400, 0, 0], "seconds holds 1000"),
+    "half an epoch": ("epoch", [0.5, 1, 2], "epoch holds 0.5"),
+    "too short": ("loss", [0.1], "columns are of one length, and these are not: .*'loss': 1"),
+}
+
+
+@pytest.mark.parametrize(("name", "column", "message"), WRONG.values(), ids=WRONG)
+def test_columns_that_hold_anything_but_numbers_are_refused(name, column, message):
+    with pytest.raises(InputError, match=message):
+        History.from_columns({**COLUMNS, name: column})
+
+
+@pytest.mark.parametrize("columns", [None, [1, 2], "epoch", {3: []}])
+def test_what_is_no_dict_of_columns_is_refused(columns):
+    with pytest.raises(InputError, match="A history has the columns"):
+        History.from_columns(columns)

@@ -476,8 +476,9 @@ def test_labels_of_every_integer_dtype_are_the_same(dtype):
 @pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.uint64, np.dtype(">i8")])
 def test_rows_of_every_integer_dtype_are_the_same(dtype):
     rows = np.random.default_rng(0).permutation(N)[:40]
-    expected = finished(training_of(rows=rows, validation_rows=rows))
-    training = finished(training_of(rows=rows.astype(dtype), validation_rows=rows.astype(dtype)))
+    rows, held_out = rows[:30], rows[30:]
+    expected = finished(training_of(rows=rows, validation_rows=held_out))
+    training = finished(training_of(rows=rows.astype(dtype), validation_rows=held_out.astype(dtype)))
     assert bits(training) == bits(expected)
     assert training.history["validation_accuracy"] == expected.history["validation_accuracy"]
 
@@ -562,8 +563,7 @@ def test_a_rate_that_is_too_large_ends_in_a_divergence_that_names_step_and_rate(
         finished(training)
     message = str(caught.value)
     assert f"step {training.step + 1} " in message
-    assert f"learning rate of {rate:g}" in message
-    assert "Try a tenth of it" in message
+    assert message.endswith(f"Is the learning rate of {rate:g} too large? Try {rate / 10:g}.")
     assert isinstance(caught.value, FailureError)
 
 
@@ -579,7 +579,7 @@ def test_a_divergence_in_the_last_step_is_one_too():
     network = network_of()
     network.parameters *= 1e5
     training = training_of(network, optimizer=SGD(1e38), batch_size=None, epochs=1)
-    with pytest.raises(DivergenceError, match=r"step 1 \(epoch 1\).*Try a tenth"):
+    with pytest.raises(DivergenceError, match=r"step 1 \(epoch 1\).*Try 1e\+37"):
         finished(training)
 
 
@@ -620,9 +620,25 @@ BAD = {
     "too few labels": ({"labels": LABELS[:59]}, ShapeError, r"\(59,\); expected \(60,\)"),
     "labels that are floats": ({"labels": LABELS / 1.0}, DtypeError, "labels are float64; expected integers"),
     "labels one-hot": ({"labels": np.eye(3)[LABELS]}, ShapeError, r"\(60, 3\); expected \(60,\)"),
-    "a batch of none": ({"batch_size": 0}, ValueRangeError, "batch_size is 0; expected at least 1"),
+    "a batch of none": ({"batch_size": 0}, ValueRangeError, "batch_size is 0; expected a whole number"),
     "a batch of fewer": ({"batch_size": -1}, ValueRangeError, "batch_size is -1"),
-    "no epochs": ({"epochs": 0}, ValueRangeError, "epochs is 0; expected at least 1"),
+    "no epochs": ({"epochs": 0}, ValueRangeError, "epochs is 0; expected a whole number, at least 1"),
+    "half a batch": ({"batch_size": 2.5}, ValueRangeError, "batch_size is 2.5; expected a whole number"),
+    "half an epoch": ({"epochs": 1.5}, ValueRangeError, "epochs is 1.5"),
+    "epochs in words": ({"epochs": "3"}, ValueRangeError, "epochs is '3'"),
+    "reports too often": ({"report_every": 0}, ValueRangeError, "report_every is 0"),
+    "half a report": ({"report_every": 2.5}, ValueRangeError, "report_every is 2.5"),
+    "pictures in a list": ({"images": IMAGES.tolist()}, DtypeError, "images is a list; expected a NumPy array"),
+    "no pictures at all": ({"images": None}, DtypeError, "images is None"),
+    "labels in a list": ({"labels": LABELS.tolist()}, DtypeError, r"labels is a list; .*np\.asarray\(labels\)"),
+    "rows in a list": ({"rows": [0, 1, 2]}, DtypeError, "rows is a list"),
+    "validation rows in a range": ({"validation_rows": range(5)}, DtypeError, "validation_rows is a range"),
+    "rows that are learned from and validated on": (
+        {"rows": np.arange(30), "validation_rows": np.array([40, 29, 3])},
+        ValueRangeError,
+        "2 rows are both learned from and kept for validation, picture 3 first",
+    ),
+    "nothing but validation": ({"validation_rows": np.arange(60)}, ValueRangeError, "no rows were given"),
     "no evaluation": ({"evaluate_every": 0}, ValueRangeError, "evaluate_every is 0"),
     "pictures that are floats": ({"images": IMAGES / 255}, DtypeError, "uint8"),
     "pictures that are floats, prepared": ({"images": IMAGES / 255, "preparation": SCALING}, DtypeError, "uint8"),
@@ -648,3 +664,35 @@ def test_what_cannot_be_trained_on_is_refused_at_once(changes, kind, message):
     with pytest.raises(kind, match=message) as caught:
         Training(network_of(), settings.pop("images"), settings.pop("labels"), **settings)
     assert isinstance(caught.value, ChainruleError)
+
+
+def test_what_is_kept_for_validation_is_not_learned_from_where_nobody_says_what_is():
+    training = training_of(validation_rows=np.array([3, 50, 7]))
+    assert sorted(training.rows) == sorted(set(range(60)) - {3, 7, 50})
+
+
+class Falling:
+    """A schedule that does not tell its rate."""
+
+    def __call__(self, step):
+        return 1e30 / 2**step
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "asked"),
+    [
+        (SGD(1e30), WarmupCosine(1e30, 1000, warmup=100), "1e+30"),
+        (SGD(0.5), WarmupCosine(1e30, 1000, warmup=100), "1e+30"),
+        (SGD(3.0), Falling(), "3"),
+    ],
+    ids=["as a recipe has it", "the schedule's counts", "a schedule of one's own"],
+)
+def test_a_divergence_under_a_schedule_names_the_rate_that_was_asked_for(optimizer, schedule, asked):
+    training = training_of(optimizer=optimizer, schedule=schedule, epochs=100)
+    with pytest.raises(DivergenceError) as caught:
+        finished(training)
+    message = str(caught.value)
+    now = f"{training.optimizer.learning_rate:g}"
+    assert now != asked
+    assert f"where the schedule had come to {now}. Is the learning rate of {asked} too large?" in message
+    assert message.endswith(f"Try {float(asked) / 10:g}.")

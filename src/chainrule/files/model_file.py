@@ -14,8 +14,8 @@ import numpy as np
 
 from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
-from chainrule.errors import ChainruleError, ModelFileError
-from chainrule.model import Model
+from chainrule.errors import ChainruleError, InputError, ModelFileError
+from chainrule.model import Model, require_finite_parameters
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network
 
@@ -26,13 +26,26 @@ VERSION = "1"
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model file, replacing an old one in one step.
 
+    Parameters
+    ----------
+    model : Model
+        NumPy's numbers and arrays among its facts are written as plain ones.
+    path : str or Path
+
     Raises
     ------
     OutputError
-        If it cannot be written; an old file is then still there, whole.
+        If it cannot be written.
+    ValueRangeError
+        If the network's parameters are not finite.
+    InputError
+        If the facts hold what JSON cannot.
+
+    After any of them an old file is still there, whole.
     """
     from safetensors.numpy import save
 
+    require_finite_parameters(model.network)
     tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}
     if model.preparation.mean is not None and model.preparation.deviation is not None:
         tensors["preparation.mean"] = model.preparation.mean
@@ -40,14 +53,31 @@ def save_model(model: Model, path: str | Path) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "layers": json.dumps(model.network.configuration()),
-        "image_shape": json.dumps(model.preparation.shape),
-        "class_names": json.dumps(model.class_names),
-        "facts": json.dumps(model.facts),
+        "layers": _json("layers", model.network.configuration()),
+        "image_shape": _json("image_shape", model.preparation.shape),
+        "class_names": _json("class_names", model.class_names),
+        "facts": _json("facts", model.facts),
     }
     # safetensors writes the memory of an array that is not contiguous in the wrong order.
     contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     replace_file(Path(path), save(contiguous, metadata))
+
+
+def _json(name: str, value: Any) -> str:
+    """JSON that any program reads: no NaN, which has no place in it."""
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"A model file keeps {name} as JSON, and these cannot be: {error}. Nothing was saved."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as Python's own."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no kind of value that JSON has")
 
 
 def load_model(path: str | Path) -> Model:

@@ -21,7 +21,7 @@ import numpy as np
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
 from chainrule.model import BLOCK, Model
-from chainrule.nn.arrays import SCRATCH, Array, require_labels
+from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import Network
@@ -48,9 +48,9 @@ class Training:
     loss : callable, optional
         See losses.py.
     rows : integer array, optional
-        Which pictures to learn from; all where not given.
+        Which pictures to learn from; where not given, all that are not kept for validation.
     validation_rows : integer array, optional
-        Which pictures to keep for validation.
+        Which pictures to keep for validation; none of them may be learned from.
     batch_size : int or None
         None takes all pictures at once: gradient descent as in a first tutorial.
     epochs : int
@@ -77,8 +77,11 @@ class Training:
     ------
     DivergenceError
         While iterating, at the step where the loss stops being finite.
-    ShapeError, DtypeError, ValueRangeError
-        If pictures, labels and network do not fit together, or there is nothing to learn from.
+    ShapeError, DtypeError
+        If pictures, labels and network do not fit together, or one of them is no array.
+    ValueRangeError
+        If there is nothing to learn from, a row is both learned from and kept for validation, or a setting is out
+        of range.
     """
 
     def __init__(
@@ -100,25 +103,25 @@ class Training:
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        if len(images) == 0:
+        require_array("images", images)
+        if images.ndim == 0 or len(images) == 0:
             raise ValueRangeError("There is nothing to learn from: no pictures were given.")
         require_labels(labels, len(images), network.outputs)
         self.network, self.optimizer, self.average = network, optimizer, average
         self.images, self.labels = images, labels.astype(np.int64, copy=False)
-        self.rows = _require_rows("rows", np.arange(len(images)) if rows is None else rows, len(images))
-        self.validation_rows = (
-            None if validation_rows is None else _require_rows("validation_rows", validation_rows, len(images))
-        )
+        self.rows, self.validation_rows = _choose_rows(rows, validation_rows, len(images))
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.loss, self.schedule = loss, schedule
+        self._asked_rate = optimizer.learning_rate  # before a schedule takes over
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
         self.shuffles = batch_size is not None
-        self.batch_size = _require_positive("batch_size", len(self.rows) if batch_size is None else batch_size)
-        self.epochs = _require_positive("epochs", epochs)
-        self.evaluate_every = _require_positive("evaluate_every", evaluate_every)
-        self.report_every = report_every
+        self.batch_size = len(self.rows) if batch_size is None else batch_size
+        require_count(batch_size=self.batch_size, epochs=epochs, evaluate_every=evaluate_every)
+        if report_every is not None:
+            require_count(report_every=report_every)
+        self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
         self.rng = np.random.default_rng(rng)
         self.epoch = self.step = 0
         self.seconds = 0.0
@@ -220,9 +223,12 @@ class Training:
             return accuracy(model.predict(self.images, rows), self.labels[rows])
 
     def _divergence(self, what: str, step: int, epoch: int) -> DivergenceError:
+        now = self.optimizer.learning_rate
+        asked = now if self.schedule is None else getattr(self.schedule, "rate", self._asked_rate)
+        rate = "" if self.schedule is None else f", where the schedule had come to {now:g}"
         return DivergenceError(
-            f"{what} at step {step} (epoch {epoch}), with a learning rate of {self.optimizer.learning_rate:g}. "
-            f"Is it too large? Try a tenth of it."
+            f"{what} at step {step} (epoch {epoch}){rate}. Is the learning rate of {asked:g} too large? "
+            f"Try {asked / 10:g}."
         )
 
     def _report(self, train: float | None, validation: float | None) -> Report:
@@ -272,16 +278,26 @@ class _Gatherer:
         return x, self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
 
 
+def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) -> tuple[Array, Array | None]:
+    """Which pictures to learn from and which to validate on: no picture is in both."""
+    held_out = np.zeros(count, bool)
+    if validation_rows is not None:
+        validation_rows = _require_rows("validation_rows", validation_rows, count)
+        held_out[validation_rows] = True
+    rows = np.flatnonzero(~held_out) if rows is None else _require_rows("rows", rows, count)
+    both = rows[held_out[rows]]
+    if len(both):
+        raise ValueRangeError(
+            f"{len(both)} rows are both learned from and kept for validation, picture {both[0]} first; expected none."
+        )
+    return rows, validation_rows
+
+
 def _require_rows(name: str, rows: Array, count: int) -> Array:
     """Refuse row numbers that no picture has."""
+    require_array(name, rows)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise ShapeError(f"{name} has shape {rows.shape} and dtype {rows.dtype}; expected integers, shape (n,).")
     if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= count):
         raise ValueRangeError(f"{name} runs from {rows.min()} to {rows.max()}, and there are {count} pictures.")
     return rows.astype(np.intp, copy=False)
-
-
-def _require_positive(name: str, value: int) -> int:
-    if value < 1:
-        raise ValueRangeError(f"{name} is {value}; expected at least 1.")
-    return value
