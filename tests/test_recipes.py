@@ -12,7 +12,7 @@ from chainrule.data.preparation import Preparation
 from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
 from chainrule.nn.layers import Dense
 from chainrule.nn.optimizers import SGD
-from chainrule.recipes import INITIALIZATIONS, RECIPES, SCHEDULES, STANDARD, find_recipe, start
+from chainrule.recipes import INITIALIZATIONS, RECIPES, SCHEDULES, STANDARD, Goal, find_recipe, start
 from chainrule.training.training import Training
 
 EVERY = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -297,3 +297,36 @@ def test_page_and_engine_begin_with_weights_of_the_same_kind(name, digits):
         elif mine.shape[1] == 1:
             assert not mine.any()
             assert not theirs.any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"initialization": "xaver"}, "no initialization 'xaver'. Did you mean 'xavier'?"),
+        ({"schedule": "warmup_cosine"}, "no schedule 'warmup_cosine'. Did you mean 'warmup-cosine'?"),
+        ({"activation": "rellu"}, "no activation 'rellu'. Did you mean 'relu'?"),
+    ],
+)
+def test_a_recipe_that_names_what_there_is_not_is_refused(digits, changes, message):
+    with pytest.raises(UnknownNameError) as caught:
+        start(shortened(STANDARD, **changes), digits)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "epochs"])
+@pytest.mark.parametrize("value", [0, -1, 2.5])
+def test_a_recipe_counts_in_whole_numbers(digits, name, value):
+    with pytest.raises(ValueRangeError, match=f"{name} is {value}; expected a whole number, at least 1"):
+        start(shortened(STANDARD, **{name: value}), digits)
+
+
+def test_a_goal_says_what_its_data_is():
+    assert Goal("mnist", "test", 0.9).data_in_words == "mnist"
+    assert Goal("kaggle", "train", 0.9).data_in_words == "42,000 rows of MNIST as a Kaggle csv"
+
+
+def test_a_recipe_names_what_it_is_made_of():
+    for author in ("Nielsen", "He et al.", "Sutskever", "Loshchilov"):
+        assert author in STANDARD.source
+    for recipe in RECIPES.values():
+        assert (recipe.initialization == "xavier") == ("LeCun's variant, N(0, 1/n_in)" in recipe.summary)

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.data.datasets import Dataset
 from chainrule.data.preparation import Preparation, split
 from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
+from chainrule.nn.arrays import require_count
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
 from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.optimizers import SGD
@@ -36,22 +37,61 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
 }
 
 
+#: What a goal's data is where its name alone would mislead.
+DATA_IN_WORDS = {"kaggle": "42,000 rows of MNIST as a Kaggle csv"}
+
+
 @dataclass(frozen=True)
 class Goal:
-    """What a recipe must reach: an accuracy (fraction) on a part of a data set, as the median over seeds."""
+    """What a recipe must reach: an accuracy on a part of a data set, as the median over seeds.
+
+    Attributes
+    ----------
+    data : {"mnist", "digits", "kaggle"}
+    part : {"train", "validation", "test"}
+    accuracy : float, 0 to 1
+    """
 
     data: str
     part: str
     accuracy: float
+
+    @property
+    def data_in_words(self) -> str:
+        """The data as a reader is told of it."""
+        return DATA_IN_WORDS.get(self.data, self.data)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides how a network is built and trained, but for the data and the seed.
 
-    hidden : units in each hidden layer;  batch_size : None for full batch
-    validation : fraction or count of the training pictures held out
-    least_steps : a small data set is gone through more often than `epochs` times, until it has had this many steps
+    Attributes
+    ----------
+    name, summary, source : str
+        What it goes by, what it is, and where it is from.
+    goals : tuple of Goal
+    hidden : tuple of int
+        Units in each hidden layer.
+    activation : str
+        As `multilayer_perceptron` names it.
+    initialization : {"uniform", "xavier", "he"}
+        U(−½, ½) for weights and biases; or N(0, 1/n_in), which is LeCun's and what the tutorials call Xavier's; or
+        N(0, 2/n_in), He's.
+    standardise : bool
+    batch_size : int or None
+        None for the full batch.
+    epochs : int
+    learning_rate : float
+        The peak, where the schedule varies it.
+    momentum, weight_decay : float
+    schedule : {"constant", "warmup-cosine"}
+    validation : float or int
+        Fraction or count of the training pictures held out.
+    least_steps : int
+        A small data set is gone through more often than `epochs` times, until it has had this many steps.
+    evaluate_every : int
+        Epochs between two reports with accuracies.
     """
 
     name: str
@@ -80,7 +120,9 @@ class Recipe:
 STANDARD = Recipe(
     name="standard",
     summary="One hidden layer of 128, small batches, momentum: 98 % in seconds. The default.",
-    source="Nielsen, Neural Networks and Deep Learning (2015), chapter 3; ReLU, He’s weights, a cosine schedule",
+    source="Nielsen, Neural Networks and Deep Learning (2015), chapter 3; weights from He et al., Delving Deep into "
+    "Rectifiers (2015), momentum from Sutskever et al., On the importance of initialization and momentum in deep "
+    "learning (2013), the cosine from Loshchilov & Hutter, SGDR (2017)",
     goals=(Goal("mnist", "test", 0.978), Goal("digits", "test", 0.96)),
     hidden=(128,),
     activation="relu",
@@ -113,7 +155,8 @@ UNIFORM_10 = Recipe(
 
 XAVIER_10 = Recipe(
     name="xavier-10",
-    summary="The second tutorial: ten hidden units, Xavier's weights, 500 full-batch steps.",
+    summary="The second tutorial: ten hidden units, Xavier's weights in LeCun's variant, N(0, 1/n_in), "
+    "500 full-batch steps.",
     source="the tutorial «Building-Neural-Network-using-only-NumPy-and-Mathematics», 92.0 % on its training pictures; "
     "its rate of 0.15 multiplied twice the gradient",
     goals=(Goal("mnist", "train", 0.918), Goal("mnist", "test", 0.918)),
@@ -180,6 +223,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
     ------
     DataFileError
         If the data set has no labels to learn from.
+    UnknownNameError
+        If the recipe names an activation, initialisation or schedule that does not exist.
     ValueRangeError
         If the recipe holds out all pictures, or a setting is out of range.
     """
@@ -187,6 +232,15 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         raise DataFileError(
             f"{dataset.name} has no labels, so there is nothing to learn from. Give a labelled data set."
         )
+    for kind, name, known in (
+        ("initialization", recipe.initialization, INITIALIZATIONS),
+        ("schedule", recipe.schedule, SCHEDULES),
+    ):
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+    require_count(epochs=recipe.epochs)
+    if recipe.batch_size is not None:
+        require_count(batch_size=recipe.batch_size)
     if seed < 0:
         raise ValueRangeError(f"The seed is {seed}; expected 0 or above.")
     split_rng, weight_rng, training_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
