@@ -1,4 +1,5 @@
 import inspect
+import re
 import runpy
 import shutil
 import subprocess
@@ -247,3 +248,41 @@ def test_the_page_runs_copied_out_on_its_own(tmp_path):
 
 def test_the_page_stays_a_page():
     assert len(inspect.getsource(two_layer).splitlines()) < 250
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), ()])
+def test_labels_that_are_not_one_for_each_image_are_refused(shape):
+    labels = Y.reshape(shape) if shape else Y[0]
+    A2 = forward_propagation(X, *init_params(**SMALL, seed=1))[3]
+    predictions = get_predictions(A2)
+    for ask in (lambda: one_hot(labels), lambda: cost(A2, labels), lambda: get_accuracy(predictions, labels)):
+        with pytest.raises(ValueError, match=rf"Y has shape {re.escape(str(shape))}; expected \((7|m),\)"):
+            ask()
+
+
+def test_labels_of_another_number_are_refused():
+    A2 = forward_propagation(X, *init_params(**SMALL, seed=1))[3]
+    with pytest.raises(ValueError, match=r"shape \(6,\); expected \(7,\)"):
+        cost(A2, Y[:6])
+    with pytest.raises(ValueError, match=r"shape \(6,\); expected \(7,\)"):
+        get_accuracy(get_predictions(A2), Y[:6])
+
+
+def test_an_unknown_activation_is_named():
+    params = init_params(**SMALL, seed=1)
+    Z1, A1, _, A2 = forward_propagation(X, *params)
+    for ask in (
+        lambda: forward_propagation(X, *params, activation="tanh"),
+        lambda: backward_propagation(X, Y, A1, A2, params[2], Z1, 7, activation="tanh"),
+    ):
+        with pytest.raises(ValueError, match="activation is 'tanh'; expected 'relu' or 'leaky_relu'"):
+            ask()
+
+
+def test_show_prediction_into_axes_of_ones_own_needs_no_window(monkeypatch):
+    from matplotlib.figure import Figure
+
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # an import of it would fail
+    params = init_params(5, inputs=9, classes=3, seed=1)
+    ax = Figure().add_subplot()
+    assert show_prediction(0, RNG.random((9, 4)), np.array([0, 1, 2, 0]), *params, ax=ax) is ax

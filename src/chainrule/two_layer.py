@@ -43,6 +43,13 @@ def derivative_LeakyReLU(Z, slope=0.01):
 ACTIVATIONS = {"relu": (ReLU, derivative_ReLU), "leaky_relu": (LeakyReLU, derivative_LeakyReLU)}
 
 
+def get_activation(name):
+    """The activation g of that name, and its derivative g′."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation is {name!r}; expected 'relu' or 'leaky_relu'.")
+    return ACTIVATIONS[name]
+
+
 def softmax(Z):
     """Probabilities exp(Z) / Σ exp(Z), each column on its own.
 
@@ -73,7 +80,7 @@ def init_params(hidden=10, *, inputs=784, classes=10, initialization="uniform", 
 
 def forward_propagation(X, W1, b1, W2, b2, *, activation="relu"):
     """From images (n, m) to Z1, A1 (hidden, m) and Z2, A2 (classes, m)."""
-    g, _ = ACTIVATIONS[activation]
+    g, _ = get_activation(activation)
     Z1 = W1 @ X + b1
     A1 = g(Z1)
     Z2 = W2 @ A1 + b2
@@ -87,6 +94,8 @@ def one_hot(Y, *, classes=10):
     The number of classes is given, not read off the labels: a batch may lack the last one.
     """
     Y = np.asarray(Y)
+    if Y.ndim != 1:
+        raise ValueError(f"Y has shape {Y.shape}; expected (m,), one label for each image.")
     if Y.size and not 0 <= Y.min() <= Y.max() < classes:
         raise ValueError(f"labels run from {Y.min()} to {Y.max()}; expected 0 to {classes - 1}.")
     return np.eye(classes)[:, Y]
@@ -94,6 +103,8 @@ def one_hot(Y, *, classes=10):
 
 def cost(A2, Y):
     """Mean cross-entropy, −1/m Σ_j log A2[Y_j, j]: ln 10 = 2.30 for ten classes and no idea."""
+    if np.shape(Y) != A2.shape[1:]:
+        raise ValueError(f"Y has shape {np.shape(Y)}; expected {A2.shape[1:]}, one label for each column of A2.")
     p = A2[Y, np.arange(len(Y))]
     return -np.mean(np.log(np.maximum(p, np.finfo(float).tiny)))
 
@@ -107,7 +118,7 @@ def backward_propagation(X, Y, A1, A2, W2, Z1, m, *, activation="relu"):
     """
     if m != X.shape[1]:
         raise ValueError(f"m is {m}, but X has {X.shape[1]} columns; divide by the number of images in this batch.")
-    _, g_prime = ACTIVATIONS[activation]
+    _, g_prime = get_activation(activation)
     dZ2 = (A2 - one_hot(Y, classes=len(A2))) / m
     dW2 = dZ2 @ A1.T
     db2 = dZ2.sum(axis=1, keepdims=True)
@@ -129,6 +140,8 @@ def get_predictions(A2):
 
 def get_accuracy(predictions, Y):
     """The fraction of predictions that are right, 0 to 1."""
+    if np.shape(predictions) != np.shape(Y):
+        raise ValueError(f"Y has shape {np.shape(Y)}; expected {np.shape(predictions)}, one label a prediction.")
     return np.mean(predictions == Y)
 
 
@@ -171,13 +184,13 @@ def make_predictions(X, W1, b1, W2, b2, *, activation="relu"):
 
 def show_prediction(index, X, Y, W1, b1, W2, b2, *, activation="relu", ax=None):
     """Draw image number `index` with its predicted and its true label, into `ax` or a window of its own."""
-    import matplotlib.pyplot as plt
-
     image = X[:, index, np.newaxis]
     side = int(np.sqrt(len(X)))
     prediction = make_predictions(image, W1, b1, W2, b2, activation=activation)[0]
     own_window = ax is None
     if own_window:
+        import matplotlib.pyplot as plt
+
         _, ax = plt.subplots()
     ax.imshow(image.reshape(side, side), cmap="gray", interpolation="nearest")
     ax.set_title(f"predicted {prediction}, label {Y[index]}")
