@@ -1,0 +1,55 @@
+import inspect
+import re
+
+import pytest
+
+from chainrule import errors
+from chainrule.errors import ChainruleError, FailureError, InputError, UnknownNameError
+
+CLASSES = {name: thing for name, thing in vars(errors).items() if inspect.isclass(thing) and name.endswith("Error")}
+EVERY = pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+
+
+def drawn():
+    """The tree in the docstring: of each error its parent, exit code and built-in kin, where they are written."""
+    path, tree = [], {}
+    for line in errors.__doc__.splitlines():
+        found = re.match(r"    ([│├└─ ]*)(\w+Error)\b(.*)", line)
+        if found:
+            depth, name, rest = len(found[1]) // 4, found[2], found[3]
+            path[depth:] = [name]
+            code, kin = re.search(r"exit code (\d)", rest), re.search(r"\(is an? (\w+)\)", rest)
+            tree[name] = (path[depth - 1] if depth else None, code and int(code[1]), kin and kin[1])
+    return tree
+
+
+def test_the_tree_as_drawn_is_the_tree_there_is():
+    assert set(drawn()) == set(CLASSES)
+    for name, (parent, code, kin) in drawn().items():
+        kind = CLASSES[name]
+        assert kind.__bases__[0].__name__ == (parent or "Exception")
+        assert [base.__name__ for base in kind.__bases__[1:]] == ([kin] if kin else [])
+        assert code in (None, kind.exit_code)
+
+
+@EVERY
+def test_bad_input_exits_with_2_and_a_failure_with_1(kind):
+    assert issubclass(kind, ChainruleError)
+    assert kind.exit_code == (2 if issubclass(kind, InputError) else 1)
+    assert not (issubclass(kind, InputError) and issubclass(kind, FailureError))
+
+
+@EVERY
+def test_every_error_says_what_it_is_for(kind):
+    assert kind.__doc__.endswith(".")
+
+
+def test_an_unknown_name_suggests_the_near_one_and_lists_all():
+    error = UnknownNameError("recipe", "Standart", ["standard", "xavier-10"])
+    assert str(error) == "There is no recipe 'Standart'. Did you mean 'standard'? Known: standard, xavier-10."
+
+
+def test_an_unknown_name_far_from_all_suggests_none():
+    error = UnknownNameError("recipe", "zzz", iter(["standard", "xavier-10"]), hint="See chainrule recipes.")
+    assert str(error) == "There is no recipe 'zzz'. Known: standard, xavier-10. See chainrule recipes."
+    assert str(UnknownNameError("data set", "mnist", [])) == "There is no data set 'mnist'."
