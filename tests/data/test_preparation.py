@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.data.preparation import Preparation, flatten, one_hot, split
-from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 
 @pytest.fixture
@@ -200,8 +200,36 @@ def test_a_validation_part_that_is_neither_fraction_nor_count_is_refused(validat
 
 @pytest.mark.parametrize(("n", "validation"), [(100, 100), (100, 101), (1, 0.5), (100, 0.999), (0, 0)])
 def test_a_split_that_leaves_nothing_to_train_on_is_refused(n, validation):
-    with pytest.raises(ValueRangeError, match=f"of {n} rows; at least one must be left to train on"):
+    message = f"of {n} rows; at least one must be left to train on: hold out a fraction such as 0.1, or 0.$"
+    with pytest.raises(ValueRangeError, match=message):
         split(n, validation, np.random.default_rng(1))
+
+
+def test_a_seed_splits_as_its_generator_does():
+    for one, other in zip(split(10, 0.2, 7), split(10, 0.2, np.random.default_rng(7)), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("rng", [None, -1, 0.5, "seed", np.random.RandomState(0)])
+def test_what_is_neither_generator_nor_seed_is_refused(rng):
+    with pytest.raises(InputError, match=r"rng is .* a seed ≥ 0; got (None|-1|0\.5|'seed'|a Random)"):
+        split(10, 0.2, rng)
+
+
+@pytest.mark.parametrize(
+    ("validation", "said"),
+    [(1 / 12, "0.0833"), (0.99999, "0.99999"), (np.float64(0.1), "0.1"), (6, "6"), (2000.0, "2000")],
+)
+def test_fractions_are_said_in_few_digits(validation, said):
+    with pytest.raises(ValueRangeError, match=f"validation of {said} holds out"):
+        split(1, validation, 0)
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(ValueRangeError, match=r"validation is '0\.1'; expected 0, a fraction"):
+        split(10, "0.1", 0)
+    with pytest.raises(InputError, match=r"n is the number of rows, such as len\(images\); got a list"):
+        split([1, 2, 3], 0.1, 0)
 
 
 def test_targets_are_1_at_the_label_and_0_elsewhere():
@@ -212,9 +240,24 @@ def test_targets_are_1_at_the_label_and_0_elsewhere():
 
 
 @pytest.mark.parametrize("label", [3, -1])
-def test_a_label_out_of_range_is_refused_and_its_row_named(label):
-    with pytest.raises(ValueRangeError, match=f"label of row 1 is {label}; expected 0 to 2"):
+def test_a_label_out_of_range_is_refused_and_its_image_named(label):
+    with pytest.raises(
+        ValueRangeError, match=rf"labels: image 1 \(counted from 0\) has the label {label}; expected 0 to 2"
+    ):
         one_hot(np.array([0, label, 5]), 3)
+
+
+def test_what_is_no_array_is_refused_with_what_to_do(images):
+    preparation = Preparation((4, 3))
+    for use in (Preparation.fit, preparation.transform):
+        with pytest.raises(DtypeError, match=r"NumPy array of uint8 .*, and this is a list: use np\.asarray"):
+            use(images[:2].tolist())
+        with pytest.raises(DtypeError, match="this is None"):
+            use(None)
+    with pytest.raises(DtypeError, match="out is a NumPy array of float32 or float64, and this is a list"):
+        preparation.transform(images[:1], out=[[0.0] * 12])
+    with pytest.raises(DtypeError, match=r"NumPy array of integers, and this is a list: use np\.asarray"):
+        one_hot([0, 1], 3)
 
 
 def test_labels_that_are_no_row_of_integers_are_refused():

@@ -10,13 +10,14 @@ This is one multiplication and one addition a value, x = pixel · gain + offset,
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -74,7 +75,7 @@ class Preparation:
 
     @property
     def width(self) -> int:
-        """D, the length of a row."""
+        """D = height · width, the length of a row."""
         return self.shape[0] * self.shape[1]
 
     @classmethod
@@ -90,10 +91,14 @@ class Preparation:
         images : uint8 array, shape (N, height, width), N ≥ 1
         standardise : also bring every pixel to mean 0 and deviation 1
 
+        Returns
+        -------
+        Preparation
+
         Raises
         ------
         DtypeError, ShapeError
-            If the images are not uint8 (N, height, width), or there are none.
+            If the images are no array of uint8 (N, height, width), or there are none.
         """
         _check_images(images)
         if images.size == 0:
@@ -128,7 +133,7 @@ class Preparation:
         Raises
         ------
         DtypeError
-            If the images are not uint8, or the rows neither float32 nor float64.
+            If the images are no array of uint8, or the rows neither float32 nor float64.
         ShapeError
             If the images or `out` have another shape; names both.
         """
@@ -137,6 +142,8 @@ class Preparation:
             raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
         if out is None:
             out = np.empty((len(images), self.width), dtype)
+        elif not _is_array(out):
+            raise DtypeError(f"out is a NumPy array of float32 or float64, and this is {_described(out)}.")
         elif out.shape != (len(images), self.width):
             raise ShapeError(f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}.")
         gain, offset = self._gain_and_offset(out.dtype)
@@ -161,18 +168,27 @@ class Preparation:
 
 
 def flatten(images: NDArray[Any]) -> NDArray[Any]:
-    """Pictures (N, height, width) as rows (N, height · width); a view where the memory allows it."""
+    """Pictures as rows.
+
+    Parameters
+    ----------
+    images : array, shape (N, height, width)
+
+    Returns
+    -------
+    array, shape (N, height · width); a view where the memory allows it
+    """
     return images.reshape(len(images), math.prod(images.shape[1:]))
 
 
-def split(n: int, validation: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def split(n: int, validation: float, rng: np.random.Generator | int) -> tuple[Rows, Rows]:
     """Draw which of n rows are held out.
 
     Parameters
     ----------
     n : number of rows
     validation : how many to hold out: 0 for none, a fraction between 0 and 1, or a whole number of rows
-    rng : NumPy generator; the same seed gives the same rows
+    rng : NumPy generator, or a seed for one; the same seed gives the same rows
 
     Returns
     -------
@@ -183,20 +199,56 @@ def split(n: int, validation: float, rng: np.random.Generator) -> tuple[Rows, Ro
     ------
     ValueRangeError
         If `validation` is none of the three, or leaves no row to train on.
+    InputError
+        If `n` is no whole number, or `rng` neither a generator nor a seed.
     """
-    if not (0 <= validation < 1 or (math.isfinite(validation) and validation == int(validation) and validation >= 1)):
+    if not _is_whole(n):
+        raise InputError(f"n is the number of rows, such as len(images); got {_described(n)}.")
+    if not _is_part(validation):
         raise ValueRangeError(
-            f"validation is {validation}; expected 0, a fraction between 0 and 1, or a whole number of rows."
+            f"validation is {_readable(validation)}; expected 0, a fraction between 0 and 1, or a whole number of rows."
         )
     held_out = int(validation) if validation >= 1 else round(n * validation)
     if validation > 0:
         held_out = max(1, held_out)
     if held_out >= n:
         raise ValueRangeError(
-            f"validation of {validation} holds out {held_out} of {n} rows; at least one must be left to train on."
+            f"validation of {_readable(validation)} holds out {held_out} of {n} rows; at least one must be left to "
+            "train on: hold out a fraction such as 0.1, or 0."
         )
-    rows = rng.permutation(n)
+    rows = _generator(rng).permutation(n)
     return rows[held_out:], rows[:held_out]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral)
+
+
+def _is_part(validation: object) -> bool:
+    """Whether it says how many rows to hold out."""
+    if not isinstance(validation, numbers.Real):
+        return False
+    value = float(validation)
+    return 0 <= value < 1 or (value >= 1 and value.is_integer())
+
+
+def _readable(value: object) -> str:
+    """A fraction with three digits, unless that makes it another kind of number: 0.0833, but 0.9999."""
+    if not isinstance(value, numbers.Real):
+        return _described(value)
+    number = float(value)
+    if number.is_integer():
+        return str(int(number))
+    short = f"{number:.3g}"
+    return str(number) if float(short).is_integer() else short
+
+
+def _generator(rng: object) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, numbers.Integral) and int(rng) >= 0:
+        return np.random.default_rng(int(rng))
+    raise InputError(f"rng is a NumPy generator, np.random.default_rng(seed), or a seed ≥ 0; got {_described(rng)}.")
 
 
 def one_hot(labels: NDArray[np.integer[Any]], classes: int, dtype: DTypeLike = np.float32) -> Floats:
@@ -217,26 +269,61 @@ def one_hot(labels: NDArray[np.integer[Any]], classes: int, dtype: DTypeLike = n
     Raises
     ------
     DtypeError
-        If the labels are not integers.
+        If the labels are no array of integers.
     ShapeError
         If they are not (N,).
     ValueRangeError
-        If one is out of range; names the row.
+        If one is out of range; names the image, counted from 0.
     """
+    if not _is_array(labels):
+        raise DtypeError(f"Labels are a NumPy array of integers, and this is {_described(labels)}: use np.asarray.")
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"Labels are integers, and these are {labels.dtype}.")
     if labels.ndim != 1:
         raise ShapeError(f"Labels are (N,), and these are {labels.shape}.")
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueRangeError(f"The label of row {row} is {labels[row]}; expected 0 to {classes - 1}.")
+    if fault := label_fault(labels, classes):
+        raise ValueRangeError(f"labels: {fault}")
     targets = np.zeros((len(labels), classes), dtype)
     targets[np.arange(len(labels)), labels] = 1
     return targets
 
 
+def label_fault(labels: NDArray[np.integer[Any]], classes: int) -> str | None:
+    """What is wrong with the first label out of range.
+
+    Parameters
+    ----------
+    labels : integer array, shape (N,)
+    classes : C
+
+    Returns
+    -------
+    a sentence that names the image, counted from 0, and its label; None if all are from 0 to C − 1
+    """
+    wrong = (labels < 0) | (labels >= classes)
+    if not wrong.any():
+        return None
+    number = int(np.argmax(wrong))
+    return f"image {number} (counted from 0) has the label {labels[number]}; expected 0 to {classes - 1}."
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _described(value: object) -> str:
+    """A value in a message: numbers and words as they are, others by their type."""
+    if value is None or isinstance(value, (str, numbers.Number)):
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
 def _check_images(images: NDArray[Any]) -> None:
+    if not _is_array(images):
+        raise DtypeError(
+            f"Images are a NumPy array of uint8 (N, height, width), and this is {_described(images)}: use "
+            "np.asarray(images, np.uint8)."
+        )
     if images.dtype != np.uint8:
         raise DtypeError(
             f"Images are uint8 with pixels 0 to 255, and these are {images.dtype}. Values in [0, 1] are converted "
