@@ -3,6 +3,7 @@ import hashlib
 import http.server
 import io
 import logging
+import os
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ import time
 import pooch
 import pytest
 
+from chainrule import atomic
 from chainrule.data import download
 from chainrule.data.download import MnistFile, download_mnist
 from chainrule.errors import DownloadError, OutputError
@@ -208,7 +210,7 @@ def test_unpacking_stops_at_the_known_size(mirrors, tmp_path, monkeypatch):
         try:
             unpack(packed, plain, file)
         finally:
-            written.append(plain.stat().st_size)
+            written.append(plain.tell())
 
     monkeypatch.setattr(download, "_unpack", watched)
     mirrors(lambda handler: send(handler, bomb))
@@ -226,8 +228,27 @@ def test_a_packed_file_that_cannot_be_unpacked_is_refused(mirrors, tmp_path):
     assert contents(tmp_path) == {}
 
 
+def test_a_file_is_flushed_to_disk_before_it_takes_its_name(mirrors, tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(atomic.os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    mirrors(good)
+    download_mnist(tmp_path, FILES)
+    assert {(tmp_path / name).stat().st_ino for name in CONTENTS} <= set(flushed)
+
+
+def test_a_full_disk_is_told_with_the_way_round_it(mirrors, tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(28, "No space left on device")
+
+    mirrors(good)
+    monkeypatch.setattr(atomic.os, "fsync", refuse)
+    with pytest.raises(OutputError, match=r"(?s)MNIST cannot be stored.*No space left on device.*--data FOLDER"):
+        download_mnist(tmp_path, FILES)
+    assert contents(tmp_path) == {}
+
+
 def test_a_failure_leaves_the_file_that_was_there(mirrors, tmp_path):
-    (tmp_path / "first-file").write_text("old")
+    (tmp_path / "first-file").write_bytes(b"old")
     mirrors(wrong_bytes)
     with pytest.raises(DownloadError):
         download_mnist(tmp_path, FILES)
@@ -259,7 +280,7 @@ def test_a_mirror_that_refuses_the_connection_did_not_answer(tmp_path, monkeypat
 
 def test_a_folder_that_cannot_be_written_is_named(mirrors, tmp_path):
     mirrors(good)
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_bytes(b"in the way")
     with pytest.raises(OutputError, match=r"MNIST cannot be stored in .*file"):
         download_mnist(tmp_path / "file", FILES)
 

@@ -1,5 +1,6 @@
 import gzip
 import io
+import os
 import struct
 import tracemalloc
 import zipfile
@@ -7,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from chainrule import atomic
 from chainrule.data.formats import (
     check_digits,
     idx_sha256,
@@ -143,9 +145,19 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         write_idx(tmp_path / "nowhere" / "file", LABELS)
 
 
+def test_what_is_written_is_flushed_to_disk_and_goes_through_a_link(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(atomic.os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    (tmp_path / "link.csv").symlink_to(tmp_path / "file.csv")
+    write_kaggle_csv(tmp_path / "link.csv", IMAGES, LABELS)
+    write_idx(tmp_path / "file", LABELS)
+    assert (tmp_path / "link.csv").is_symlink()
+    assert {(tmp_path / name).stat().st_ino for name in ("file.csv", "file")} <= set(flushed)
+
+
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "train.csv"
-    path.write_text("precious")
+    path.write_text("precious", encoding="utf-8")
     labels = [1, 2, None]  # the third row fails
 
     class Broken:
@@ -158,7 +170,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 
     with pytest.raises(OutputError, match="disk full"):
         write_kaggle_csv(path, IMAGES[:3], Broken())
-    assert path.read_text() == "precious"
+    assert path.read_text(encoding="utf-8") == "precious"
     assert [file.name for file in tmp_path.iterdir()] == ["train.csv"]
 
 
@@ -183,16 +195,46 @@ def test_a_keras_file_gives_four_arrays_with_int64_labels(tmp_path):
 
 BAD_NPZ = {
     "a member missing": (keras(y_test=None), "no member y_test; it holds x_train, y_train, x_test"),
-    "float images": (keras(x_train=IMAGES / 255), r"x_train is float64 \(5, 28, 28\); expected uint8"),
-    "flat images": (keras(x_test=IMAGES[:2].reshape(2, 784)), r"x_test is uint8 \(2, 784\)"),
-    "float labels": (keras(y_train=LABELS / 1), r"y_train is float64 \(5,\); expected integers"),
-    "one-hot labels": (keras(y_train=np.eye(10, dtype=int)[LABELS]), r"y_train is int64 \(5, 10\)"),
+    "float images": (
+        keras(x_train=IMAGES / 255),
+        r"x_train as float64 \(5, 28, 28\); expected integers .* np.rint\(255 \* x_train\).astype\(np.uint8\)",
+    ),
+    "a pixel above 255": (keras(x_test=IMAGES[:2] + np.int64(9)), r"x_test, image 0 \(counted from 0\), the pixel 256"),
+    "a negative pixel": (keras(x_train=IMAGES - np.int16(250)), r"in x_train, image 0 .*, the pixel -250; .* 0 to 255"),
+    "flat images": (keras(x_test=IMAGES[:2].reshape(2, 784)), r"x_test as uint8 \(2, 784\)"),
+    "float labels": (keras(y_train=LABELS / 1), r"y_train as float64 \(5,\); expected integers"),
+    "one-hot labels": (keras(y_train=np.eye(10, dtype=int)[LABELS]), r"y_train as int64 \(5, 10\)"),
     "counts that differ": (keras(y_train=LABELS[:3]), r"x_train\) has 5 images and .*y_train\) has 3 labels"),
-    "a label above 9": (keras(y_test=np.array([0, 10])), r"y_test\): row 2 has the label 10"),
-    "a negative label": (keras(y_test=np.array([-1, 0])), r"y_test\): row 1 has the label -1"),
+    "a label above 9": (keras(y_test=np.array([0, 10])), r"y_test\): image 1 \(counted from 0\) has the label 10"),
+    "a negative label": (keras(y_test=np.array([-1, 0])), r"y_test\): image 0 \(counted from 0\) has the label -1"),
     "no images": (keras(x_train=IMAGES[:0], y_train=LABELS[:0]), r"x_train\) holds no images"),
-    "a pickle": (keras(y_test=np.array([{}, {}])), "y_test that cannot be read: Object arrays"),
+    "a pickle": (
+        keras(y_test=np.array([{}, {}])),
+        "y_test that cannot be read: it holds pickled objects, and chainrule reads none",
+    ),
 }
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int16, np.uint64, ">i4"])
+def test_pixels_of_any_integer_dtype_and_labels_in_a_column_are_read(tmp_path, dtype):
+    np.savez(tmp_path / "file.npz", **keras(x_train=IMAGES.astype(dtype), y_train=LABELS.astype(dtype)[:, np.newaxis]))
+    x_train, y_train, _, _ = read_keras_npz(tmp_path / "file.npz")
+    assert x_train.dtype == np.uint8
+    assert np.array_equal(x_train, IMAGES)
+    assert y_train.dtype == np.int64
+    assert y_train.tolist() == [3, 1, 4, 1, 9]
+
+
+def test_what_numpy_says_about_pickles_is_not_passed_on(tmp_path):
+    """Its advice for a long header is to trust the file."""
+    member = io.BytesIO()
+    np.save(member, np.zeros(1, [(f"field{i}", "u1") for i in range(1000)]))
+    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
+    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
+        archive.writestr("x_test.npy", member.getvalue())
+    with pytest.raises(DataFileError, match="x_test that cannot be read: Header info length") as caught:
+        read_keras_npz(tmp_path / "bad.npz")
+    assert "pickle" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("members", "message"), BAD_NPZ.values(), ids=BAD_NPZ)
@@ -267,9 +309,27 @@ def test_a_csv_file_gives_back_what_was_written(tmp_path, labels):
         assert back.tolist() == [3, 1, 4, 1, 9]
 
 
+@pytest.mark.parametrize(
+    ("first", "last"), [("pixel0", "pixel783"), ("pixel1", "pixel784"), ("1x1", "28x28")], ids=lambda name: name
+)
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_pixels_are_named_in_the_three_ways_that_people_download(tmp_path, first, last, labelled):
+    write_kaggle_csv(tmp_path / "file.csv", IMAGES, LABELS if labelled else None)
+    names = {
+        "pixel0": [f"pixel{i}" for i in range(784)],
+        "pixel1": [f"pixel{i}" for i in range(1, 785)],
+        "1x1": [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)],
+    }[first]
+    assert names[-1] == last
+    _, *rows = (tmp_path / "file.csv").read_text(encoding="utf-8").splitlines()
+    images, labels = read_text(tmp_path, "\n".join([",".join(["label"] * labelled + names), *rows]))
+    assert np.array_equal(images, IMAGES)
+    assert labels is None if not labelled else labels.tolist() == [3, 1, 4, 1, 9]
+
+
 def test_a_written_csv_file_has_kaggles_header(tmp_path):
     write_kaggle_csv(tmp_path / "file.csv", IMAGES[:1], LABELS[:1])
-    header, first = (tmp_path / "file.csv").read_text().splitlines()
+    header, first = (tmp_path / "file.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("label,pixel0,pixel1,")
     assert header.endswith(",pixel783")
     assert first.startswith("3,0,1,2,")
@@ -284,11 +344,35 @@ def test_a_written_csv_file_has_kaggles_header(tmp_path):
         GOOD.replace("\n", "\r\n"),
         "\ufeff" + GOOD,
         GOOD.replace("label", '"label"').replace("pixel0", '"pixel0"'),
+        "\n".join(",".join(f'"{field}"' for field in line.split(",")) for line in GOOD.split()),
+        "\ufeff" + GOOD.replace("label", '"label"').replace("7,0,", '"7","0",').replace("\n", "\r\n"),
+        GOOD.replace("label", "Label"),
+        GOOD.replace("label", "LABEL").replace("pixel", "Pixel"),
+        GOOD.replace(PIXELS, "pixel1,pixel2,pixel3,pixel4"),
+        GOOD.replace(PIXELS, "1x1,1x2,2x1,2x2"),
         gzip.compress(GOOD.encode()),
         zipped(train__csv=GOOD),
         zipped(train__csv=GOOD, readme="hello", **{"__MACOSX/._train.csv": "shadow"}),
+        zipped(**{"TRAIN.CSV": GOOD}),
     ],
-    ids=["plain", "no last newline", "blank lines", "CRLF", "BOM", "quotes", "gzip", "zip", "zip with more"],
+    ids=[
+        "plain",
+        "no last newline",
+        "blank lines",
+        "CRLF",
+        "BOM",
+        "quotes",
+        "quotes everywhere",
+        "BOM, CRLF and quotes",
+        "Label",
+        "capitals",
+        "pixel1",
+        "1x1",
+        "gzip",
+        "zip",
+        "zip with more",
+        "TRAIN.CSV",
+    ],
 )
 def test_a_csv_file_is_read_in_all_its_dresses(tmp_path, content):
     images, labels = read_text(tmp_path, content)
@@ -301,7 +385,23 @@ BAD_CSV = {
     "blank": ("\n\n", "is empty"),
     "header only": (f"label,{PIXELS}\n", "has a header line and no digits"),
     "header and blank lines": (f"label,{PIXELS}\n\n\n", "has a header line and no digits"),
-    "no header": ("7,0,1,2,3\n", "line 1, column 1 is '7'; expected 'label' or 'pixel0'"),
+    "no header": ("7,0,1,2,3\n", "line 1, column 1 is '7'; expected 'label', 'pixel0', 'pixel1' or '1x1'"),
+    "another scheme": (
+        GOOD.replace("pixel0", "pixel2"),
+        "line 1, column 2 is 'pixel2'; expected 'pixel0', 'pixel1' or",
+    ),
+    "columns out of order": (
+        GOOD.replace("pixel0,pixel1", "pixel1,pixel0"),
+        "line 1, column 3 is 'pixel0'; expected 'pixel2'",
+    ),
+    "two schemes": ("label,1x1,1x2,pixel2,2x2\n7,0,1,2,3\n", "line 1, column 4 is 'pixel2'; expected '2x1'"),
+    "another column at the end": (f"{PIXELS},class\n0,1,2,3,7\n", "line 1, column 5 is 'class'; expected 'pixel4'"),
+    "a pair of pixels": ("1x1,1x2\n0,1\n", "line 1, column 2 is '1x2'; expected '2x1'"),
+    "a quotation mark too few": (
+        GOOD.replace("4,5,6", '4,"5,6'),
+        "line 3, column 'pixel1': '\"5' is not a whole number",
+    ),
+    "a quoted word": (GOOD.replace("4,5,6", '4,"five",6'), "line 3, column 'pixel1': 'five' is not a whole number"),
     "a column misnamed": (GOOD.replace("pixel2", "pixl2"), "line 1, column 4 is 'pixl2'; expected 'pixel2'"),
     "no pixels": ("label\n7\n", "line 1 names 0 pixels"),
     "no square": ("label,pixel0,pixel1\n7,0,1\n", "line 1 names 2 pixels; expected a square"),
@@ -319,7 +419,12 @@ BAD_CSV = {
     "blanks before the fault": (GOOD + "\n\n1,2,3,4,x\n", "line 6, column 'pixel3': 'x'"),
     "spaces": (GOOD + "   \n", "line 4 has 1 values; expected 5"),
     "a bad label": (GOOD.replace("\n0,", "\nzero,"), "line 3, column 'label': 'zero' .* from 0 to 9"),
-    "a label above 9": (GOOD.replace("\n0,", "\n10,"), "row 2 has the label 10; expected 0 to 9"),
+    "a label above 9": (
+        GOOD.replace("\n0,", "\n10,"),
+        "line 3, column 'label': 10 is out of range; expected a whole number from 0 to 9",
+    ),
+    "a quoted label above 9": (GOOD.replace("\n0,", '\n"10",'), "line 3, column 'label': 10 is out of range"),
+    "blank lines before a label above 9": (GOOD + "\n\n11,1,1,1,1\n", "line 6, column 'label': 11 is out of range"),
     "binary": (b"label,\xff\xfe\xfa\n", "is not a text file"),
     "binary later": (GOOD.encode() + b"\xff\xfe\n", "is not a text file"),
     "gzip cut short": (gzip.compress(GOOD.encode())[:-9], "cut short or damaged"),
@@ -327,6 +432,7 @@ BAD_CSV = {
     "zip with wrong bytes": (zipped(train__csv=GOOD).replace(b"7,0,1", b"7,0,2"), "cut short or damaged"),
     "zip without csv": (zipped(readme="hello"), r"0 csv files \(none\); expected one"),
     "zip with two": (zipped(train__csv=GOOD, test__csv=GOOD), r"2 csv files \(train.csv, test.csv\); expected one"),
+    "zip with two in any case": (zipped(A__csv=GOOD, **{"B.CSV": GOOD}), r"2 csv files \(A.csv, B.CSV\); expected one"),
 }
 
 
@@ -366,7 +472,11 @@ def test_images_and_labels_that_belong_together_pass():
 
 BAD_PAIRS = {
     "counts": (IMAGES, LABELS[:4], "a-file has 5 images and b-file has 4 labels"),
-    "above 9": (IMAGES, np.array([0, 1, 2, 11, 12]), "b-file: row 4 has the label 11; expected 0 to 9"),
+    "above 9": (
+        IMAGES,
+        np.array([0, 1, 2, 11, 12]),
+        r"b-file: image 3 \(counted from 0\) has the label 11; expected 0 to 9",
+    ),
     "no images": (IMAGES[:0], LABELS[:0], "a-file holds no images"),
     "no pixels": (IMAGES[:, :0], LABELS, r"a-file holds no images: its shape is \(5, 0, 28\)"),
     "labels for images": (LABELS, LABELS, r"a-file holds an array \(5,\); expected images"),

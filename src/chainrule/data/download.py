@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from chainrule.atomic import replacing
 from chainrule.errors import DownloadError, OutputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MnistFile:
-    """One of MNIST's files: its name, its size in bytes, and what its bytes must be."""
+    """One of MNIST's files, and what its bytes must be.
+
+    Parameters
+    ----------
+    name : of the plain file; the mirrors' has .gz after it
+    size : of the plain file, in bytes
+    sha256 : of the plain file
+    gz_sha256 : of the packed file
+    """
 
     name: str
     size: int
@@ -122,6 +131,8 @@ def download_mnist(folder: str | Path, files: Iterable[MnistFile] = MNIST_FILES)
             return
         except _UnusableMirrorError as error:
             complaints.append(f"    {mirror}: {error}")
+        except OutputError as error:
+            raise OutputError(f"MNIST cannot be stored. {error}\n{BY_HAND}") from error
         except OSError as error:
             raise OutputError(f"MNIST cannot be stored in {folder}: {error.strerror or error}.\n{BY_HAND}") from error
     reason = "no mirror had the right files" if reached else "no mirror answered"
@@ -195,9 +206,8 @@ def _fetch(mirror: str, file: MnistFile, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         packed = _retrieve(f"{mirror}{file.name}.gz", file, Path(work))
-        plain = Path(work) / file.name
-        _unpack(packed, plain, file)
-        plain.replace(folder / file.name)
+        with replacing(folder / file.name) as plain:
+            _unpack(packed, plain, file)
 
 
 def _retrieve(url: str, file: MnistFile, work: Path) -> Path:
@@ -259,15 +269,15 @@ def _copy(source: urllib3.HTTPResponse, output: BinaryIO, file: MnistFile, annou
                 raise _UnusableMirrorError(f"{name} was not through after {FILE_SECONDS:g} seconds")
 
 
-def _unpack(packed: Path, plain: Path, file: MnistFile) -> None:
+def _unpack(packed: Path, plain: BinaryIO, file: MnistFile) -> None:
     """Unpack at most one byte more than there should be, and verify."""
     digest = hashlib.sha256()
     left = file.size + 1
     try:
-        with gzip.open(packed) as source, plain.open("wb") as target:
+        with gzip.open(packed) as source:
             while left and (chunk := source.read(min(_CHUNK, left))):
                 digest.update(chunk)
-                target.write(chunk)
+                plain.write(chunk)
                 left -= len(chunk)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _UnusableMirrorError(f"{packed.name} cannot be unpacked: {error}") from error

@@ -25,12 +25,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, NoReturn, TextIO, cast
+from typing import IO, Any, BinaryIO, NoReturn, TextIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import DataFileError, DtypeError, OutputError, ShapeError
+from chainrule.atomic import replacing
+from chainrule.data.preparation import label_fault
+from chainrule.errors import DataFileError, DtypeError, ShapeError
 
 Bytes = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -40,7 +42,9 @@ ZIP_MAGIC = b"PK"
 CLASSES = 10
 _CHUNK = 1 << 20
 _LONGEST_HEADER = 1 << 20
-_PIXEL_VALUES = frozenset(str(value) for value in range(256))
+_VALUES = tuple(str(value) for value in range(256))
+_PIXEL_VALUES = frozenset(_VALUES)
+_LABEL_VALUES = frozenset(_VALUES[:CLASSES])
 _BROKEN_ARCHIVE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
 
 
@@ -84,7 +88,12 @@ def read_idx(path: str | Path) -> Bytes:
 
 
 def write_idx(path: str | Path, array: Bytes) -> None:
-    """Write labels (N,) or images (N, height, width), uint8, as a plain IDX file.
+    """Write labels or images as a plain IDX file.
+
+    Parameters
+    ----------
+    path : where to
+    array : uint8 array, shape (N,) for labels or (N, height, width) for images
 
     Raises
     ------
@@ -99,7 +108,7 @@ def write_idx(path: str | Path, array: Bytes) -> None:
         raise DtypeError(f"An IDX file of digits holds uint8, and the array is {array.dtype}: convert it first.")
     if array.ndim not in (1, 3):
         raise ShapeError(f"An IDX file of digits holds (N,) or (N, height, width), and the array is {array.shape}.")
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(_idx_header(array.shape))
         file.write(np.ascontiguousarray(array).data)
 
@@ -109,6 +118,14 @@ def idx_sha256(array: Bytes) -> str:
 
     The header of such a file follows from the shape alone. So what was read can be verified without reading
     the file again, and a gzipped file by the same sum as a plain one.
+
+    Parameters
+    ----------
+    array : uint8 array, shape (N,) or (N, height, width)
+
+    Returns
+    -------
+    str of 64 hexadecimal digits
     """
     digest = hashlib.sha256(_idx_header(array.shape))
     digest.update(np.ascontiguousarray(array).data)
@@ -165,7 +182,8 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
 
     Parameters
     ----------
-    path : an npz file with the members x_train, y_train, x_test and y_test
+    path : an npz file with the members x_train, y_train, x_test and y_test; pixels are integers from 0 to 255 of any
+        integer dtype, labels are (N,) or (N, 1)
 
     Returns
     -------
@@ -176,8 +194,8 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
     Raises
     ------
     DataFileError
-        If the file is missing or no npz file, lacks a member, or a member has another dtype or shape. Pickled
-        members are refused, since reading a pickle can run code.
+        If the file is missing or no npz file, lacks a member, or a member has another dtype or shape, or a value
+        out of range; images are counted from 0. Pickled members are refused, since reading a pickle can run code.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -204,7 +222,14 @@ def _npz_member(members: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray
     try:
         array = members[name]
     except (ValueError, MemoryError) as error:
-        _fail(path, f"has a member {name} that cannot be read: {error}", error)
+        if "Object arrays" in str(error):
+            _fail(
+                path,
+                f"has a member {name} that cannot be read: it holds pickled objects, and chainrule reads none.",
+                error,
+            )
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        _fail(path, f"has a member {name} that cannot be read: {reason}.", error)
     if not isinstance(array, np.ndarray):
         _fail(path, f"has a member {name} that is not an array.")
     return array
@@ -212,26 +237,45 @@ def _npz_member(members: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray
 
 def _npz_images(members: np.lib.npyio.NpzFile, name: str, path: Path) -> Bytes:
     array = _npz_member(members, name, path)
-    if array.dtype != np.uint8 or array.ndim != 3:
-        _fail(path, f"{name} is {array.dtype} {array.shape}; expected uint8 (N, height, width).")
-    return array.astype(np.uint8, copy=False)
+    if array.dtype.kind not in "iu" or array.ndim != 3:
+        _fail(
+            path,
+            f"holds {name} as {array.dtype} {array.shape}; expected integers from 0 to 255 in (N, height, width)."
+            + (
+                f" Pixels in [0, 1] are converted with np.rint(255 * {name}).astype(np.uint8)."
+                * (array.dtype.kind == "f")
+            ),
+        )
+    pixels = cast(NDArray[np.integer[Any]], array)
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 255):
+        wrong = (pixels < 0) | (pixels > 255)
+        place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        _fail(path, f"has in {name}, image {place[0]} (counted from 0), the pixel {pixels[place]}; expected 0 to 255.")
+    return pixels.astype(np.uint8, copy=False)
 
 
 def _npz_labels(members: np.lib.npyio.NpzFile, name: str, path: Path) -> Labels:
     array = _npz_member(members, name, path)
-    if array.dtype.kind not in "iu" or array.ndim != 1:
-        _fail(path, f"{name} is {array.dtype} {array.shape}; expected integers (N,).")
-    return array.astype(np.int64)
+    if array.dtype.kind not in "iu" or not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
+        _fail(path, f"holds {name} as {array.dtype} {array.shape}; expected integers in (N,) or (N, 1).")
+    return array.reshape(-1).astype(np.int64)
 
 
 # --------------------------------------------------------------------------------------------- Kaggle csv
 
 
 def read_csv(path: str | Path) -> tuple[Bytes, Labels | None]:
-    """Digits from a csv file as Kaggle's "Digit Recognizer" has it.
+    """Digits from a csv file as Kaggle has them.
 
-    The first line is `label,pixel0,…,pixel783`, or `pixel0,…,pixel783` for digits without labels. Every other
-    line is one digit, row by row from the top.
+    The first line names the columns: `label`, unless the digits have none, and the pixels, row by row from the top,
+    in one of three ways:
+
+        pixel0,pixel1,…,pixel783        "Digit Recognizer"
+        pixel1,pixel2,…,pixel784        Fashion-MNIST
+        1x1,1x2,…,28x28                 "MNIST in CSV"
+
+    Every other line is one digit. Upper and lower case, quotation marks around values, a byte order mark and Windows'
+    ends of lines make no difference.
 
     Parameters
     ----------
@@ -246,7 +290,7 @@ def read_csv(path: str | Path) -> tuple[Bytes, Labels | None]:
     ------
     DataFileError
         If the file is missing, empty or something else; if the header is another; if a value is missing, no
-        whole number, or out of range. The message names the line, the column and the value.
+        whole number, or out of range. The message names the line of the file, the column and the value.
     """
     path = Path(path)
     with _csv_lines(path) as lines:
@@ -255,6 +299,8 @@ def read_csv(path: str | Path) -> tuple[Bytes, Labels | None]:
     if table is None or table.shape[1] != len(columns):
         _blame_line(path, columns)
     labelled = columns[0] == "label"
+    if labelled and table[:, 0].max() >= CLASSES:
+        _blame_line(path, columns)
     pixels = table[:, 1:] if labelled else table
     side = math.isqrt(pixels.shape[1])
     images = np.ascontiguousarray(pixels).reshape(-1, side, side)
@@ -286,12 +332,11 @@ def write_kaggle_csv(path: str | Path, images: Bytes, labels: NDArray[np.integer
         raise ShapeError(f"Expected images (N, height, width) and labels (N,), got {images.shape} and {given}.")
     rows = images.reshape(len(images), -1)
     header = [f"pixel{i}" for i in range(rows.shape[1])]
-    text = [str(value) for value in range(256)]
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write((",".join(["label"] * (labels is not None) + header) + "\n").encode())
         for i, row in enumerate(rows):
             label = "" if labels is None else f"{labels[i]},"
-            file.write((label + ",".join(map(text.__getitem__, row.tolist())) + "\n").encode())
+            file.write((label + ",".join(map(_VALUES.__getitem__, row.tolist())) + "\n").encode())
 
 
 @contextmanager
@@ -320,7 +365,7 @@ def _unpacked(file: io.BufferedReader, path: Path) -> Iterator[IO[bytes]]:
 
 def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     # macOS adds a shadow of every file under __MACOSX/.
-    names = [name for name in archive.namelist() if name.endswith(".csv") and not name.startswith("__MACOSX/")]
+    names = [name for name in archive.namelist() if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")]
     if len(names) != 1:
         held = ", ".join(names) or "none"
         _fail(
@@ -334,24 +379,35 @@ def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
 
 def _csv_columns(lines: TextIO, path: Path) -> list[str]:
-    """The names in the first line, checked."""
+    """The names in the first line, checked; the label's is 'label'."""
     header = lines.readline(_LONGEST_HEADER)
     if not header.strip():
         _fail(path, "is empty, or its first line is; expected the line 'label,pixel0,…' or 'pixel0,…'.")
-    names = [name.strip().strip('"') for name in header.split(",")]
-    if names[0] not in ("label", "pixel0"):
-        _fail(
-            path,
-            f"line 1, column 1 is '{names[0][:40]}'; expected 'label' or 'pixel0', the header.",
-        )
+    names = [_unquoted(name.strip()).strip().lower() for name in header.split(",")]
     first = int(names[0] == "label")
-    for number, name in enumerate(names[first:]):
-        if name != f"pixel{number}":
-            _fail(path, f"line 1, column {first + number + 1} is '{name[:40]}'; expected 'pixel{number}'.")
     pixels = len(names) - first
-    if pixels == 0 or math.isqrt(pixels) ** 2 != pixels:
+    side = round(math.sqrt(pixels))
+    scheme = _pixel_names(names[first], pixels, side) if pixels else []
+    if scheme is None:
+        known = "'pixel0', 'pixel1' or '1x1', the header."
+        known = known if first else f"'label', {known}"
+        _fail(path, f"line 1, column {first + 1} is '{names[first][:40]}'; expected {known}")
+    for number, (name, expected) in enumerate(zip(names[first:], scheme, strict=True), start=first + 1):
+        if name != expected:
+            _fail(path, f"line 1, column {number} is '{name[:40]}'; expected '{expected}'.")
+    if pixels == 0 or side**2 != pixels:
         _fail(path, f"line 1 names {pixels} pixels; expected a square number of them, such as 28 × 28 = 784.")
     return names
+
+
+def _pixel_names(first: str, pixels: int, side: int) -> list[str] | None:
+    """What the columns are called if the first has this name; None if no scheme begins with it."""
+    if first in ("pixel0", "pixel1"):
+        start = int(first[-1])
+        return [f"pixel{number}" for number in range(start, start + pixels)]
+    if first == "1x1":
+        return [f"{number // side + 1}x{number % side + 1}" for number in range(pixels)]
+    return None
 
 
 def _csv_table(lines: TextIO) -> Bytes | None:
@@ -359,45 +415,53 @@ def _csv_table(lines: TextIO) -> Bytes | None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an empty table, and a fraction in older NumPy, are warnings only
         try:
-            return np.loadtxt(lines, dtype=np.uint8, delimiter=",", comments=None, ndmin=2)
+            return np.loadtxt(lines, dtype=np.uint8, delimiter=",", comments=None, ndmin=2, quotechar='"')
         except (ValueError, Warning):
             return None
 
 
 def _blame_line(path: Path, columns: list[str]) -> NoReturn:
     """Find what was wrong with a csv file, line by line, which is slow and needed only once."""
+    rows = 0
     with _csv_lines(path) as lines:
         for number, line in enumerate(lines, start=1):
             text = line.rstrip("\n")
             if number > 1 and text:
+                rows += 1
                 _check_csv_line(text, f"line {number}", path, columns)
-    _fail(path, "has a header line and no digits.")
+    _fail(path, "cannot be read as a table of whole numbers." if rows else "has a header line and no digits.")
 
 
 def _check_csv_line(text: str, where: str, path: Path, columns: list[str]) -> None:
-    fields = text.split(",")
+    fields = [_unquoted(field) for field in text.split(",")]
     if len(fields) != len(columns):
         _fail(
             path,
             f"{where} has {len(fields)} values; expected {len(columns)}, as many as the header has names.",
         )
-    if _PIXEL_VALUES.issuperset(fields):
+    if _PIXEL_VALUES.issuperset(fields) and (columns[0] != "label" or fields[0] in _LABEL_VALUES):
         return
     for name, field in zip(columns, fields, strict=True):
-        if fault := _csv_fault(field.strip()):
-            highest = CLASSES - 1 if name == "label" else 255
+        highest = CLASSES - 1 if name == "label" else 255
+        if fault := _csv_fault(field.strip(), highest):
             _fail(path, f"{where}, column '{name}': {fault}; expected a whole number from 0 to {highest}.")
 
 
-def _csv_fault(field: str) -> str | None:
+def _unquoted(field: str) -> str:
+    field = field.rstrip()
+    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
+
+
+def _csv_fault(field: str, highest: int) -> str | None:
     digits = field.lstrip("+-")
     if not field:
         return "the value is missing"
     if not (digits.isascii() and digits.isdigit()):
         return f"'{field[:40]}' is not a whole number"
-    if int(digits[:10]) > 255:
-        return f"{field[:40]} is out of range"
-    return f"{field} is negative" if field.startswith("-") else None
+    if field.startswith("-"):
+        return f"{field[:40]} is negative"
+    # Not the whole number: Python refuses to convert thousands of digits.
+    return f"{field[:40]} is out of range" if int(digits.lstrip("0")[:10] or "0") > highest else None
 
 
 # -------------------------------------------------------------------------------------------- in common
@@ -415,7 +479,7 @@ def check_digits(images: Bytes, labels: NDArray[np.integer] | None, images_from:
     Raises
     ------
     DataFileError
-        If they are not; names the files, and the counts or the row.
+        If they are not; names the files, and the counts or the image, counted from 0.
     """
     if images.ndim != 3:
         raise DataFileError(f"{images_from} holds an array {images.shape}; expected images (N, height, width).")
@@ -430,9 +494,8 @@ def check_digits(images: Bytes, labels: NDArray[np.integer] | None, images_from:
             f"{images_from} has {len(images):,} images and {labels_from} has {len(labels):,} labels; "
             "expected one label an image. Do the files belong together?"
         )
-    if labels.max() >= CLASSES or labels.min() < 0:
-        row = int(np.argmax((labels >= CLASSES) | (labels < 0)))
-        raise DataFileError(f"{labels_from}: row {row + 1} has the label {labels[row]}; expected 0 to {CLASSES - 1}.")
+    if fault := label_fault(labels, CLASSES):
+        raise DataFileError(f"{labels_from}: {fault}")
 
 
 def _fail(path: Path, fault: str, cause: BaseException | None = None) -> NoReturn:
@@ -462,18 +525,3 @@ def _archive_errors(path: Path) -> Iterator[None]:
         yield
     except _BROKEN_ARCHIVE as error:
         _fail(path, f"is cut short or damaged: {error}. Fetch the file again.", error)
-
-
-@contextmanager
-def _replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to write that takes its name only when it is whole."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
