@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from chainrule.data.datasets import load_dataset
 from chainrule.data.photo import find_digit, fit_and_centre, read_photo
@@ -98,6 +98,65 @@ def test_ink_must_be_a_picture_with_something_on_it():
         fit_and_centre(np.ones((0, 5), np.uint8))
     with pytest.raises(ValueRangeError, match="not a number"):
         fit_and_centre(np.full((5, 5), np.nan))
+
+
+# -------------------------------------------------------------------------------------------- other shapes
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"), [((28, 28), (20, 20)), ((8, 8), (6, 6)), ((32, 32), (23, 23)), ((56, 28), (20, 20))]
+)
+def test_ink_fills_as_much_of_a_frame_of_another_shape(shape, box):
+    digit = fit_and_centre(np.ones((50, 50), np.uint8), shape)
+    assert digit.shape == shape
+    assert digit.any(axis=1).sum() == box[0]
+    assert digit.any(axis=0).sum() == box[1]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (32, 32), (64, 48), (300, 300)])
+def test_the_centre_of_mass_lies_in_the_middle_of_every_shape(digits, shape):
+    for digit in digits:
+        found = find_digit(255 - enlarged(digit), shape)
+        assert found.shape == shape
+        centre = centre_of_mass(found.astype(float))
+        assert np.abs(np.subtract(centre, np.divide(shape, 2))).max() <= 0.51
+
+
+def test_the_shape_of_mnist_is_the_one_that_need_not_be_said(tmp_path, digits):
+    Image.fromarray(255 - enlarged(digits[0])).save(tmp_path / "photo.png")
+    assert np.array_equal(read_photo(tmp_path / "photo.png"), read_photo(tmp_path / "photo.png", (28, 28)))
+    assert np.array_equal(fit_and_centre(digits[0]), fit_and_centre(digits[0], shape=(28, 28)))
+
+
+def test_the_same_digit_is_found_in_every_shape(digits):
+    for digit in digits[:5]:
+        large = np.asarray(Image.fromarray(find_digit(enlarged(digit), (56, 56))).reduce(2))
+        assert likeness(large, find_digit(enlarged(digit))) > 0.85  # the centres may lie half a pixel apart
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 3)])
+def test_a_frame_may_be_tiny(digits, shape):
+    assert fit_and_centre(digits[0], shape).shape == shape
+
+
+@pytest.mark.parametrize("shape", [28, (28,), (0, 28), (28, 28, 1), (28.0, 28.0), None, "ab"], ids=repr)
+def test_a_shape_is_two_whole_numbers_from_1(tmp_path, digits, shape):
+    Image.fromarray(digits[0]).save(tmp_path / "digit.png")
+    message = r"The shape of a picture is \(height, width\), such as \(28, 28\), and this one is"
+    for use in (fit_and_centre, find_digit):
+        with pytest.raises(ShapeError, match=message):
+            use(digits[0], shape)
+    with pytest.raises(ShapeError, match=message):
+        read_photo(tmp_path / "digit.png", shape)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (32, 32), (280, 280), (20, 30)])
+def test_a_picture_of_the_right_shape_keeps_its_geometry(tmp_path, shape):
+    picture = np.zeros(shape, np.uint8)
+    picture[1, 1:3] = 200  # in a corner
+    Image.fromarray(picture).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png", shape), picture)
+    assert read_photo(tmp_path / "digit.png").shape == (28, 28)
 
 
 # --------------------------------------------------------------------------------------------- find digit
@@ -202,6 +261,49 @@ def test_what_is_transparent_is_paper(tmp_path, digits):
     assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
 
 
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (128, 128, 128), (250, 220, 30)])
+@pytest.mark.parametrize("unseen", [0, 255], ids=["black where unseen", "white where unseen"])
+def test_ink_of_one_colour_on_transparent_paper_is_drawn_by_its_opacity(tmp_path, digits, colour, unseen):
+    ink = np.full((28, 28, 4), unseen, np.uint8)
+    ink[digits[0] > 0, :3] = colour
+    ink[:, :, 3] = digits[0]
+    Image.fromarray(ink).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), digits[0])
+
+
+def test_white_ink_is_found_though_its_faint_edge_has_rounded_colours(tmp_path, digits):
+    ink = np.full((280, 280, 4), 255, np.uint8)
+    ink[:, :, 3] = enlarged(digits[0])
+    ink[ink[:, :, 3] < 20, :3] = 210
+    Image.fromarray(ink).save(tmp_path / "digit.png")
+    assert likeness(read_photo(tmp_path / "digit.png"), digits[0]) > 0.9
+
+
+def test_black_ink_on_white_paper_with_transparent_corners_is_still_the_ink(tmp_path, digits):
+    picture = np.dstack([255 - enlarged(digits[0])] * 3 + [np.full((280, 280), 255, np.uint8)])
+    picture[:20, :20, 3] = 0
+    Image.fromarray(picture).save(tmp_path / "digit.png")
+    assert np.array_equal(read_photo(tmp_path / "digit.png"), find_digit(255 - enlarged(digits[0])))
+
+
+@pytest.mark.parametrize("opacity", [0, 100, 255])
+def test_one_colour_of_one_opacity_shows_no_digit(tmp_path, opacity):
+    Image.new("RGBA", (50, 50), (255, 255, 255, opacity)).save(tmp_path / "blank.png")
+    with pytest.raises(DataFileError, match="no digit found"):
+        read_photo(tmp_path / "blank.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("digit.bmp", {}), ("digit.gif", {}), ("digit.webp", {"lossless": True}), ("wrong.jpg", {})]
+)
+def test_other_usual_formats_are_read_by_content_and_not_by_name(tmp_path, digits, name, options):
+    kind = {"digit.bmp": "BMP", "digit.gif": "GIF", "digit.webp": "WEBP", "wrong.jpg": "PNG"}[name]
+    if kind == "WEBP" and not features.check("webp"):
+        pytest.skip("this Pillow has no WebP")
+    Image.fromarray(digits[0]).save(tmp_path / name, format=kind, **options)
+    assert np.array_equal(read_photo(tmp_path / name), digits[0])
+
+
 def test_a_photo_taken_sideways_is_turned_upright(tmp_path, digits):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90° clockwise to see it upright
@@ -217,13 +319,20 @@ def test_a_blank_page_has_no_digit(tmp_path, side):
 
 
 def test_what_is_no_picture_is_named(tmp_path):
-    (tmp_path / "bad.png").write_text("not a picture")
-    with pytest.raises(DataFileError, match=r"bad.png is not a PNG or JPEG picture"):
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    with pytest.raises(
+        DataFileError, match=r"bad.png is no picture of a kind that can be read. Save it as PNG or JPEG"
+    ):
         read_photo(tmp_path / "bad.png")
     with pytest.raises(DataFileError, match=r"There is no file .*missing.png"):
         read_photo(tmp_path / "missing.png")
-    with pytest.raises(DataFileError, match="cannot be read"):
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "picture.tiff")
+    with pytest.raises(DataFileError, match=r"picture.tiff is no picture of a kind that can be read. Save it as PNG"):
+        read_photo(tmp_path / "picture.tiff")
+    with pytest.raises(DataFileError, match=r"is a folder; expected a picture\. Name a file in it\.$"):
         read_photo(tmp_path)
+    with pytest.raises(DataFileError, match=r"cannot be read as a picture: File name too long\.$"):
+        read_photo(tmp_path / ("x" * 256))
 
 
 @pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])

@@ -2,7 +2,8 @@
 
 MNIST's digits were cut out, scaled with their proportions kept to fit 20 × 20 pixels, and placed in 28 × 28 so that
 their centre of mass lies in the middle: bright ink on black. A network that has seen only such digits knows no
-others, so a photo is treated the same way.
+others, so a photo is treated the same way. For a network that reads pictures of another size the rule is scaled: the
+ink fills 20/28 of the frame.
 
 References
 ----------
@@ -12,6 +13,7 @@ Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syste
 
 from __future__ import annotations
 
+import operator
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,101 +28,122 @@ if TYPE_CHECKING:
 
 Bytes = NDArray[np.uint8]
 
-SIDE = 28
-BOX = 20
+SHAPE = (28, 28)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _LONGEST = 200
 _FAINTEST = 24.0
+_ONE_COLOUR = 4
 
 
-def read_photo(path: str | Path) -> Bytes:
-    """The digit in a PNG or JPEG picture.
+def read_photo(path: str | Path, shape: tuple[int, int] = SHAPE) -> Bytes:
+    """The digit in a picture.
 
-    A picture of 28 × 28 pixels keeps its geometry. In any other the digit is searched for with `find_digit`. Dark
-    ink on a light ground is turned round.
+    A picture that has the shape already keeps its geometry. In any other the digit is searched for with `find_digit`.
+    Dark ink on a light ground is turned round.
 
     Parameters
     ----------
-    path : a PNG or JPEG file in any colour mode; its EXIF rotation is applied, and what is transparent is white
+    path : a PNG, JPEG, BMP, GIF or WebP file in any colour mode; its EXIF rotation is applied, and what is transparent
+        is paper; of several frames the first counts
+    shape : (height, width) of the pictures that the network reads
 
     Returns
     -------
-    uint8 array, shape (28, 28), bright ink on black
+    uint8 array, shape `shape`, bright ink on black
 
     Raises
     ------
     DataFileError
         If the file is missing, is no such picture, is damaged, or shows no digit.
+    ShapeError
+        If `shape` is not two whole numbers from 1.
     """
+    shape = _checked_shape(shape)
     path = Path(path)
     grey = _read_grey(path)
     try:
-        if grey.shape == (SIDE, SIDE):
+        if grey.shape == shape:
             return _bright_on_dark(grey)
-        return find_digit(grey)
+        return find_digit(grey, shape)
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
 
 
-def find_digit(grey: Bytes) -> Bytes:
+def find_digit(grey: Bytes, shape: tuple[int, int] = SHAPE) -> Bytes:
     """The digit in a grey picture of any size, as MNIST would show it.
 
     Parameters
     ----------
     grey : uint8 array, shape (height, width), dark on light or light on dark; the border shows the ground
+    shape : (height, width) of the result
 
     Returns
     -------
-    uint8 array, shape (28, 28), bright ink on black
+    uint8 array, shape `shape`, bright ink on black
 
     Raises
     ------
     DtypeError, ShapeError
-        If the picture is not uint8 (height, width).
+        If the picture is not uint8 (height, width), or `shape` not two whole numbers from 1.
     DataFileError
         If there is no ink.
     """
+    shape = _checked_shape(shape)
     if grey.dtype != np.uint8:
         raise DtypeError(f"A grey picture is uint8, 0 to 255, and this one is {grey.dtype}.")
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
-    ink = _above_ground(_shrunk(_bright_on_dark(grey)))
-    return fit_and_centre(_without_noise(ink))
+    ink = _above_ground(_shrunk(_bright_on_dark(grey), max(_LONGEST, *shape)))
+    return fit_and_centre(_without_noise(ink), shape)
 
 
-def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]]) -> Bytes:
-    """Cut the ink out, fit it into 20 × 20, and centre its mass in 28 × 28.
+def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]], shape: tuple[int, int] = SHAPE) -> Bytes:
+    """Cut the ink out, fit it into 20/28 of a frame, and centre its mass there.
 
-        top = round(14 − Σ y·ink(y, x) / Σ ink(y, x)),   left likewise, kept inside the frame
+        top = round(height/2 − Σ y·ink(y, x) / Σ ink(y, x)),   left likewise, kept inside the frame
 
-    Pixels are counted from 0, and MNIST's own centres of mass lie at 14 ± ½. The brightest pixel becomes 255.
+    MNIST's frame is 28 × 28, and its ink 20 × 20. Pixels are counted from 0, and MNIST's own centres of mass lie at
+    14 ± ½. The brightest pixel becomes 255.
 
     Parameters
     ----------
     ink : uint8 or float array, shape (height, width), bright where there is ink and 0 where there is none
+    shape : (height, width) of the frame
 
     Returns
     -------
-    uint8 array, shape (28, 28)
+    uint8 array, shape `shape`
 
     Raises
     ------
     ShapeError
-        If `ink` is not two-dimensional, or empty.
+        If `ink` is not two-dimensional, or empty, or `shape` is not two whole numbers from 1.
     ValueRangeError
         If it is infinite or NaN somewhere.
     DataFileError
         If there is no ink: "no digit found".
     """
-    digit = _fitted(_cut_out(ink))
+    frame_height, frame_width = _checked_shape(shape)
+    digit = _fitted(_cut_out(ink), (frame_height * 20 / 28, frame_width * 20 / 28))
     height, width = digit.shape
     mass = digit.sum()
     centre_y = digit.sum(axis=1) @ np.arange(height) / mass
     centre_x = digit.sum(axis=0) @ np.arange(width) / mass
-    top = min(max(round(SIDE / 2 - centre_y), 0), SIDE - height)
-    left = min(max(round(SIDE / 2 - centre_x), 0), SIDE - width)
-    frame = np.zeros((SIDE, SIDE), np.uint8)
+    top = min(max(round(frame_height / 2 - centre_y), 0), frame_height - height)
+    left = min(max(round(frame_width / 2 - centre_x), 0), frame_width - width)
+    frame = np.zeros((frame_height, frame_width), np.uint8)
     frame[top : top + height, left : left + width] = np.rint(digit * (255 / digit.max()))
     return frame
+
+
+def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = map(operator.index, shape)
+    except (TypeError, ValueError):
+        height = width = 0
+    if height < 1 or width < 1:
+        raise ShapeError(f"The shape of a picture is (height, width), such as (28, 28), and this one is {shape!r}.")
+    return height, width
 
 
 def _cut_out(ink: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -137,11 +160,11 @@ def _cut_out(ink: NDArray[np.generic]) -> NDArray[np.float32]:
     return np.maximum(values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 0)
 
 
-def _fitted(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Resized, anti-aliased, so that the longer side is 20."""
+def _fitted(ink: NDArray[np.float32], box: tuple[float, float]) -> NDArray[np.float32]:
+    """Resized, anti-aliased, so that it just fits into the box."""
     from PIL import Image
 
-    scale = BOX / max(ink.shape)
+    scale = min(box[0] / ink.shape[0], box[1] / ink.shape[1])
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     resized = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC)
     return np.maximum(np.asarray(resized), 0)  # bicubic curves overshoot beside an edge
@@ -211,35 +234,49 @@ def _read_grey(path: Path) -> Bytes:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
+        if path.is_dir():
+            raise DataFileError(f"{path} is a folder; expected a picture. Name a file in it.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return _grey(ImageOps.exif_transpose(image))
     except FileNotFoundError as error:
         raise DataFileError(f"There is no file {path}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataFileError(f"{path} has too many pixels for a picture of one digit. Make it smaller.") from error
     except UnidentifiedImageError as error:
-        raise DataFileError(f"{path} is not a PNG or JPEG picture.") from error
+        raise DataFileError(f"{path} is no picture of a kind that can be read. Save it as PNG or JPEG.") from error
+    except DataFileError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for a damaged file
-        raise DataFileError(f"{path} cannot be read as a picture: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataFileError(f"{path} cannot be read as a picture: {reason}.") from error
 
 
 def _grey(image: Image.Image) -> Bytes:
-    """Grey values 0 to 255; what is transparent is white."""
+    """Grey values 0 to 255; what is transparent is white.
+
+    Where all ink has one colour, be it white, how opaque it is draws the digit: that is taken as black ink.
+    """
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits a pixel; converting would clip instead of scaling
         return (np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        pixels = np.asarray(image)
+        alpha = pixels[:, :, 3]
+        # Faint pixels come in rounded colours, and invisible ones in any.
+        ink = pixels[alpha >= max(alpha.max() // 2, 1), :3]
+        if alpha.min() < alpha.max() and np.ptp(ink, axis=0).max() <= _ONE_COLOUR:
+            return 255 - alpha
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("L"))
 
 
-def _shrunk(grey: Bytes) -> Bytes:
+def _shrunk(grey: Bytes, longest: int) -> Bytes:
     """Average large pictures down: noise and dust vanish, and a digit needs no more pixels."""
     from PIL import Image
 
-    factor = -(-max(grey.shape) // _LONGEST)
+    factor = -(-max(grey.shape) // longest)
     return grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
