@@ -13,7 +13,7 @@ import pytest
 from chainrule.data import datasets, download
 from chainrule.data.datasets import load_dataset, mnist_at_hand
 from chainrule.data.formats import idx_sha256, read_csv, read_keras_npz, write_idx, write_kaggle_csv
-from chainrule.errors import DataFileError, DownloadError, OutputError, UnknownNameError
+from chainrule.errors import DataFileError, DownloadError, InputError, OutputError, UnknownNameError
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = [file.name for file in download.MNIST_FILES]
@@ -162,10 +162,12 @@ def test_another_file_in_ones_own_folder_is_an_error_and_not_replaced(small_mnis
     folder = write_folder(tmp_path / "own" / "mnist")
     write_idx(folder / NAMES[2], ARRAYS[2] // 2)
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "own"))
-    for name in ("mnist", "auto"):
-        with pytest.raises(DataFileError, match=f"{NAMES[2]} is not MNIST's .* SHA-256 differs.* path: {folder}"):
-            load_dataset(name)
+    with pytest.raises(DataFileError, match=f"(?s){NAMES[2]} is not MNIST's .* SHA-256 differs.* path: {folder}"):
+        load_dataset("mnist")
     assert small_mnist == []
+    dataset = load_dataset("auto")
+    assert dataset.name == "digits"
+    assert f"because {folder / NAMES[2]} is not MNIST's {NAMES[2]}: its SHA-256 differs and MNIST is" in dataset.source
     assert np.array_equal(load_dataset(folder).test_images, ARRAYS[2] // 2)
 
 
@@ -176,6 +178,69 @@ def test_a_missing_file_in_ones_own_folder_is_an_error_and_not_downloaded(small_
         load_dataset("mnist")
     assert small_mnist == []
     assert mnist_at_hand() is None
+
+
+@pytest.fixture
+def partial(small_mnist, monkeypatch, tmp_path):
+    """One's own folder, which lacks the training labels and the test images."""
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "own"))
+    return write_folder(tmp_path / "own" / "mnist", leave_out=[NAMES[1], NAMES[2]])
+
+
+def test_all_files_missing_in_ones_own_folder_are_named_with_what_to_do(partial):
+    with pytest.raises(DataFileError, match=f"{partial} lacks the file {NAMES[1]} and the file {NAMES[2]}") as caught:
+        load_dataset("mnist")
+    assert "Put it there, plain or with .gz; or unset CHAINRULE_DATA, and MNIST is downloaded." in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mnist", "auto"])
+def test_a_complete_cache_stands_in_for_missing_files_and_the_source_says_so(partial, small_mnist, tmp_path, name):
+    cache = write_folder(tmp_path / "cache" / "mnist")
+    assert mnist_at_hand() == cache
+    dataset = load_dataset(name)
+    assert_holds(dataset, TRAIN, TEST)
+    assert dataset.source.startswith("MNIST, 30 training and 10 test images, from ")
+    assert f"from {cache}, because {partial} lacks the file {NAMES[1]}" in dataset.source
+    assert "\n" not in dataset.source
+    assert small_mnist == []
+
+
+def test_a_damaged_cache_does_not_stand_in(partial, small_mnist, tmp_path):
+    cache = write_folder(tmp_path / "cache" / "mnist")
+    write_idx(cache / NAMES[0], ARRAYS[0] // 2)
+    with pytest.raises(DataFileError, match=f"{partial} lacks the file"):
+        load_dataset("mnist")
+    assert small_mnist == []
+
+
+def test_auto_downloads_what_ones_own_folder_lacks_into_the_cache(partial, monkeypatch, tmp_path):
+    before = sorted(partial.iterdir())
+    monkeypatch.setattr(download, "download_mnist", restore)
+    dataset = load_dataset("auto")
+    assert_holds(dataset, TRAIN, TEST)
+    assert dataset.files[0].parent == tmp_path / "cache" / "mnist"
+    assert f"because {partial} lacks the file {NAMES[1]}" in dataset.source
+    assert sorted(partial.iterdir()) == before
+
+
+def test_auto_is_digits_when_files_are_missing_and_no_mirror_answers(partial):
+    dataset = load_dataset("auto")
+    assert dataset.name == "digits"
+    assert f"because {partial} lacks the file {NAMES[1]}" in dataset.source
+    assert dataset.source.endswith("and MNIST is not at hand and could not be downloaded: no mirror answered")
+
+
+def test_a_folder_that_may_not_be_looked_at_is_named(small_mnist, monkeypatch, tmp_path):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", refuse)
+        with pytest.raises(DataFileError, match=r"mnist.* cannot be read: Permission denied"):
+            load_dataset("mnist")
+        with pytest.raises(DataFileError, match="cannot be read: Permission denied"):
+            load_dataset("file.csv")
 
 
 def test_mnist_never_falls_back(small_mnist):
@@ -368,6 +433,19 @@ def test_a_path_with_nothing_there_is_named(path):
         load_dataset(path)
 
 
+def test_a_name_too_long_for_a_file_and_an_unknown_home_are_named():
+    with pytest.raises(DataFileError, match="cannot be read: File name too long"):
+        load_dataset("x" * 5000)
+    with pytest.raises(DataFileError, match="There is no file or folder ~no-such-user/digits"):
+        load_dataset("~no-such-user/digits")
+
+
+@pytest.mark.parametrize("name", [None, 7, b"mnist", ["mnist"]], ids=repr)
+def test_what_is_neither_text_nor_path_is_refused(name):
+    with pytest.raises(InputError, match=r"named by a str or a Path, such as 'mnist', and this is (None|7|b'mn|\['mn)"):
+        load_dataset(name)
+
+
 def test_an_unknown_name_is_answered_with_the_near_one():
     with pytest.raises(UnknownNameError, match=r"no dataset 'mnits'\. Did you mean 'mnist'\? Known: auto, mnist"):
         load_dataset("mnits")
@@ -376,7 +454,7 @@ def test_an_unknown_name_is_answered_with_the_near_one():
 
 
 def test_a_file_of_another_kind_is_refused_with_what_is_read(tmp_path):
-    (tmp_path / "data.parquet").write_text("")
+    (tmp_path / "data.parquet").write_bytes(b"")
     with pytest.raises(DataFileError, match=r"data.parquet is of no known kind; expected a folder .*\.npz, \.csv"):
         load_dataset(tmp_path / "data.parquet")
 
@@ -400,7 +478,7 @@ def test_the_kaggle_script_writes_every_image_once(tmp_path):
 def test_importing_brings_in_nothing_slow():
     slow = ["requests", "pooch", "PIL", "tqdm", "sklearn", "matplotlib"]
     code = f"import sys, chainrule.data.datasets; print([name for name in {slow} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -2,9 +2,13 @@
 
     mnist       70,000 digits, verified: from $CHAINRULE_DATA/mnist, else the user's cache, else downloaded there
     digits      1,797 digits of 8 × 8 pixels that come with chainrule
-    auto        mnist when it can be had, otherwise digits; `source` says which, and why
+    auto        mnist when it can be had from any of these, otherwise digits; `source` says which, and why
     a folder    four IDX files named as MNIST's are
     a file      .npz as Keras has it, .csv as Kaggle has it (also .csv.gz and .zip)
+
+Files in $CHAINRULE_DATA/mnist are the user's: if they are not MNIST's, or some of the four are missing, "mnist" is an
+error and nothing is downloaded in their place; only a complete cache stands in for missing ones. "auto" goes on to
+the next place. In both cases `source` says why.
 
 `digits` are the UCI digits (E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
 Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), split once by scripts/make_digits.py into 1,437 for
@@ -15,6 +19,7 @@ while loading, which takes a tenth of a second: the enlarged pictures would take
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +29,7 @@ from numpy.typing import NDArray
 from chainrule.data import download
 from chainrule.data.formats import check_digits, idx_sha256, read_csv, read_idx, read_keras_npz
 from chainrule.data.photo import fit_and_centre
-from chainrule.errors import DataFileError, DownloadError, OutputError, UnknownNameError
+from chainrule.errors import DataFileError, DownloadError, InputError, OutputError, UnknownNameError
 
 Bytes = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -67,7 +72,14 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
 
     Parameters
     ----------
-    name_or_path : "auto", "mnist", "digits", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file
+    name_or_path : "auto", "mnist", "digits", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file; a Path
+        is never one of the names
+
+    Returns
+    -------
+    Dataset
+        Its `source` says in a sentence what it is, where it is from and, where that is not the first place to look,
+        why.
 
     Raises
     ------
@@ -75,9 +87,12 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
         If a file is missing, or is not what it should be.
     UnknownNameError
         If it is neither a name nor looks like a path.
+    InputError
+        If it is neither a str nor a Path.
     DownloadError, OutputError
         If "mnist" is not at hand and cannot be downloaded, or not be stored.
     """
+    _check_name(name_or_path)
     if name_or_path == "auto":
         return _load_auto()
     if name_or_path == "mnist":
@@ -88,27 +103,70 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
 
 
 def mnist_at_hand() -> Path | None:
-    """The folder from which "mnist" would be read without a network; None if files are missing."""
-    folder = _own_folder() or _cache_folder()
-    return folder if all(_find(folder, file.name) for file in download.MNIST_FILES) else None
+    """Where "mnist" would be read from without a network.
+
+    Returns
+    -------
+    Path of the folder; None if neither $CHAINRULE_DATA/mnist nor the user's cache has all four files
+
+    Raises
+    ------
+    DataFileError
+        If one of the folders may not be looked at.
+    """
+    folders = _own_folder(), _cache_folder()
+    return next((folder for folder in folders if folder is not None and not _missing(folder)), None)
+
+
+def _missing(folder: Path) -> list[str]:
+    return [file.name for file in download.MNIST_FILES if not _find(folder, file.name)]
+
+
+def _check_name(value: object) -> None:
+    if not isinstance(value, (str, Path)):
+        raise InputError(f"A data set is named by a str or a Path, such as 'mnist', and this is {value!r:.40}.")
 
 
 # ------------------------------------------------------------------------------------------------- by name
 
 
 def _load_auto() -> Dataset:
-    try:
-        return _load_mnist()
-    except (DownloadError, OutputError) as error:
-        digits = _load_digits()
-        reason = str(error).splitlines()[0].rstrip(".")
-        return replace(digits, source=f"{digits.source}, because {reason}")
+    reasons: list[str] = []
+    for load in (_load_own_mnist, _load_cached_mnist):
+        try:
+            dataset = load()
+        except (DataFileError, DownloadError, OutputError) as error:
+            reasons.append(str(error).splitlines()[0].rstrip("."))
+            continue
+        if dataset is not None:
+            return _because(dataset, reasons)
+    return _because(_load_digits(), reasons)
 
 
 def _load_mnist() -> Dataset:
     own = _own_folder()
-    if own is not None:
-        return _verified_mnist(own)
+    if own is None or not (missing := _missing(own)):
+        return _load_own_mnist() or _load_cached_mnist()
+    fault = f"{own} lacks the file {' and the file '.join(missing)}"
+    try:
+        return _because(_verified_mnist(_cache_folder()), [fault])
+    except DataFileError:
+        raise DataFileError(
+            f"{fault}.\nPut it there, plain or with .gz; or unset {FOLDER_VARIABLE}, and MNIST is downloaded."
+        ) from None
+
+
+def _because(dataset: Dataset, reasons: list[str]) -> Dataset:
+    """Say in the source why it is not what was looked for first."""
+    return replace(dataset, source=f"{dataset.source}, because {' and '.join(reasons)}") if reasons else dataset
+
+
+def _load_own_mnist() -> Dataset | None:
+    own = _own_folder()
+    return None if own is None else _verified_mnist(own)
+
+
+def _load_cached_mnist() -> Dataset:
     cache = _cache_folder()
     try:
         return _verified_mnist(cache)
@@ -118,12 +176,12 @@ def _load_mnist() -> Dataset:
 
 
 def _own_folder() -> Path | None:
-    """$CHAINRULE_DATA/mnist, if it has one of the files; a missing one is then an error, and not downloaded."""
+    """$CHAINRULE_DATA/mnist, if it has one of the files; a missing one is then not downloaded there."""
     value = os.environ.get(FOLDER_VARIABLE)
     if not value:
         return None
-    folder = Path(value).expanduser() / "mnist"
-    return folder if any(_find(folder, file.name) for file in download.MNIST_FILES) else None
+    folder = _expanded(Path(value)) / "mnist"
+    return folder if len(_missing(folder)) < len(download.MNIST_FILES) else None
 
 
 def _cache_folder() -> Path:
@@ -139,8 +197,8 @@ def _verified_mnist(folder: Path) -> Dataset:
         arrays.append(read_idx(path))
         if idx_sha256(arrays[-1]) != file.sha256:
             raise DataFileError(
-                f"{path} is not MNIST's {file.name}: its SHA-256 differs. To read other digits than MNIST's, pass "
-                f"their folder by its path: {folder}"
+                f"{path} is not MNIST's {file.name}: its SHA-256 differs.\nTo read other digits than MNIST's, "
+                f"pass their folder by its path: {folder}"
             )
     train_images, train_labels, test_images, test_labels = arrays
     return _dataset(
@@ -182,14 +240,29 @@ def _enlarged(images: Bytes) -> Bytes:
 
 
 def _load_path(name_or_path: str | Path) -> Dataset:
-    path = Path(name_or_path).expanduser()
-    if name_or_path and path.is_dir():
+    path = _expanded(Path(name_or_path))
+    if name_or_path and _is(path, Path.is_dir):
         return _load_folder(path, str(name_or_path))
-    if path.is_file():
+    if _is(path, Path.is_file):
         return _load_file(path, str(name_or_path))
     if isinstance(name_or_path, Path) or path.suffix or {"/", os.sep, "~"}.intersection(name_or_path):
         raise DataFileError(f"There is no file or folder {name_or_path}.")
     raise UnknownNameError("dataset", name_or_path, NAMES, hint=f"Or pass a path: {_READABLE}.")
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise DataFileError(f"There is no file or folder {path}: {error}") from error
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether a path is a file or folder; one that may not be looked at is an error, and not missing."""
+    try:
+        return kind(path)
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _load_folder(folder: Path, name: str) -> Dataset:
@@ -224,7 +297,7 @@ def _find(folder: Path, name: str) -> Path | None:
     """An IDX file in its usual spellings."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for path in (folder / spelling, folder / f"{spelling}.gz"):
-            if path.is_file():
+            if _is(path, Path.is_file):
                 return path
     return None
 
