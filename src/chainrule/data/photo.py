@@ -245,7 +245,7 @@ def _read_grey(path: Path) -> Bytes:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataFileError(f"{path} has too many pixels for a picture of one digit. Make it smaller.") from error
     except UnidentifiedImageError as error:
-        raise DataFileError(f"{path} is no picture of a kind that can be read. Save it as PNG or JPEG.") from error
+        raise DataFileError(f"{path} is not a PNG or JPEG picture, nor BMP, GIF or WebP. Save it as PNG.") from error
     except DataFileError:
         raise
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for a damaged file
