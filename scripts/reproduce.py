@@ -187,7 +187,9 @@ def goal_table(recipe: Recipe, runs: list[dict]) -> list[str]:
     for goal in recipe.goals:
         engine = [r[goal.part] for r in runs if r["by"] == "engine" and r["data"] == goal.data]
         page = [r[goal.part] for r in runs if r["by"] == "page" and r["data"] == goal.data]
-        lines.append(f"| {goal.data}, {goal.part} | {100 * goal.accuracy:g} | {median(engine)} | {median(page)} |")
+        lines.append(
+            f"| {goal.data_in_words}, {goal.part} | {100 * goal.accuracy:g} | {median(engine)} | {median(page)} |"
+        )
     return [*lines, ""]
 
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from chainrule.data.datasets import load_dataset
-from chainrule.data.formats import write_kaggle_csv
+from chainrule.data.formats import write_idx, write_kaggle_csv
 from chainrule.files.model_file import load_model
 
 
@@ -92,3 +92,16 @@ def test_a_submission_is_not_half_written_when_the_csv_is_bad(run, trained, tmp_
     assert finished.code == 2
     assert "line 2" in finished.err
     assert not (tmp_path / "submission.csv").exists()
+
+
+def test_a_model_of_another_size_predicts_photos_too(run, tmp_path, digits):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    small = digits.train_images[:200, 4:24:2, 4:24:2].copy()
+    write_idx(folder / "train-images-idx3-ubyte", small)
+    write_idx(folder / "train-labels-idx1-ubyte", digits.train_labels[:200].astype(np.uint8))
+    run("train", "--data", folder, "--epochs", 2)
+    save(tmp_path / "photo.png", 255 - digits.test_images[0], scale=8)
+    finished = run("predict", "photo.png", "--json")
+    assert finished.code == 0
+    assert finished.json[0]["label"] in range(10)

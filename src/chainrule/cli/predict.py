@@ -31,8 +31,8 @@ def predict(
 ) -> None:
     """Say which digit each picture shows, and how sure the model is.
 
-    Pictures may be dark on light or light on dark, and of any size: what is not 28 × 28 is fitted and centred as
-    MNIST's own digits were.
+    Pictures may be dark on light or light on dark, and of any size: what is not of the model's own size, 28 × 28 for
+    MNIST, is fitted and centred as MNIST's digits were.
     """
     from chainrule.atomic import require_writable
     from chainrule.cli.console import note, print_json, say
@@ -91,7 +91,7 @@ def _read(file: Path, model: Model, model_path: Path) -> tuple[list[str], Array]
         images, _ = read_csv(file)
         names = [f"{file} row {i + 1}" for i in range(len(images))]
     else:
-        images, names = read_photo(file)[np.newaxis], [str(file)]
+        images, names = read_photo(file, shape=model.preparation.shape)[np.newaxis], [str(file)]
     require_fit(model, model_path, images, None)
     return names, images
 

@@ -32,7 +32,7 @@ def _lines(recipe: Recipe) -> list[str]:
     optimizer = f"momentum {recipe.momentum:g}" if recipe.momentum else "plain gradient descent"
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
     pixels = "standardised pixels" if recipe.standardise else "pixels / 255"
-    goals = "; ".join(f"{100 * goal.accuracy:g} % on {goal.data} ({goal.part})" for goal in recipe.goals)
+    goals = "; ".join(f"{100 * goal.accuracy:g} % on {goal.data_in_words} ({goal.part})" for goal in recipe.goals)
     return [
         f"network   784-{hidden}-10, {recipe.activation}, {recipe.initialization} weights, {pixels}",
         f"training  {recipe.epochs:,} epochs, {batch}, {optimizer}{decay}",
