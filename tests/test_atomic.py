@@ -268,6 +268,15 @@ def test_a_path_in_no_folder_is_refused_in_advance(target, parent):
     assert str(target.parent / parent) in str(caught.value)
 
 
+def test_the_folder_is_named_as_it_was_given_and_that_of_a_links_target_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"there is no folder missing\. Create it"):
+        require_writable(Path("missing/model"))
+    Path("link").symlink_to("elsewhere/model")
+    with pytest.raises(OutputError, match=r"there is no folder /.*elsewhere\. Create it"):
+        require_writable(Path("link"))
+
+
 def test_a_folder_that_cannot_be_written_is_refused_in_advance(target, monkeypatch):
     monkeypatch.setattr(atomic.tempfile, "TemporaryFile", refuse(errno.EACCES))
     with pytest.raises(OutputError, match=r"Permission denied\. Choose a folder that is writable") as caught:
