@@ -99,7 +99,7 @@ def require_writable(path: str | Path) -> None:
     _mode(path)
     folder = (path.resolve() if path.is_symlink() else path).parent
     if not folder.is_dir():
-        raise OutputError(f"Cannot write {path}: there is no folder {path.parent}. Create it, or choose another.")
+        raise OutputError(f"Cannot write {path}: there is no folder {folder}. Create it, or choose another.")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
