@@ -230,3 +230,24 @@ def test_an_average_takes_one_kind_of_theta(other, error):
         average.update(other)
     assert average.updates == 1
     assert_array_equal(average.parameters, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(0.1, momentum=0.9, weight_decay=0.01),
+        lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda: SGD(0.1),
+        lambda: Adam(0.01),
+        lambda: AdamW(0.01, weight_decay=0.1),
+    ],
+)
+def test_a_step_in_pieces_is_the_same_step_bit_for_bit(monkeypatch, make):
+    results = []
+    for piece in (7, 1 << 20):
+        monkeypatch.setattr("chainrule.nn.optimizers.PIECE", piece)
+        network, optimizer = multilayer_perceptron((5, 4, 3), rng=0, dtype=np.float64), make()
+        for k in range(3):
+            optimizer.step(network, np.random.default_rng(k).standard_normal(network.size))
+        results.append(network.parameters)
+    assert np.array_equal(*results)

@@ -1,4 +1,4 @@
-"""Optimizers: from a gradient to a step, in place. Each is a few operations on arrays as long as θ.
+"""Optimizers: from a gradient to a step, in place. Each is a few operations on flat arrays.
 
 All take `step(network, gradient)`, leave the gradient as it was, and read `learning_rate` anew at every step, so
 that a schedule is an assignment. Weight decay applies to weights and spares biases, as the network's layout says.
@@ -7,12 +7,17 @@ that a schedule is an assignment. Weight decay applies to weights and spares bia
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 from chainrule.nn.arrays import Array, require_array, require_fraction, require_rate
 from chainrule.nn.network import Network
+
+#: How many parameters are updated at a time. Their θ, gradient, momentum and scratch stay in cache from one operation
+#: to the next, and the scratch need not be as long as θ; fewer would only cost more calls.
+PIECE = 32_768
 
 
 class Optimizer:
@@ -33,7 +38,7 @@ class Optimizer:
         self.weight_decay = weight_decay
         self.steps = 0
         self.state: dict[str, Array] = {}
-        self._rooms: dict[str, Array] = {}
+        self._scratch: list[Array] = []
 
     def step(self, network: Network, gradient: Array) -> None:
         """Take one step: θ ← θ − …, in place.
@@ -61,16 +66,24 @@ class Optimizer:
             if name not in self.state:
                 self.state[name] = np.zeros_like(network.parameters)
         self.steps += 1
-        self._update(network, gradient)
+        θ = network.parameters
+        if not self._scratch:
+            self._scratch = [np.empty_like(θ, shape=min(PIECE, len(θ))) for _ in range(2)]
+        for piece, decays in self._pieces(network):
+            remembered = [self.state[name][piece] for name in self.remembers]
+            scratch = [room[: piece.stop - piece.start] for room in self._scratch]
+            self._update(θ[piece], gradient[piece], remembered, scratch, self.weight_decay if decays else 0.0)
 
-    def _update(self, network: Network, gradient: Array) -> None:
+    def _pieces(self, network: Network) -> Iterator[tuple[slice, bool]]:
+        """θ in pieces, and whether each decays: across blocks where nothing does."""
+        blocks = [(block.slice, block.decays) for block in network.layout]
+        for block, decays in blocks if self.weight_decay else [(slice(0, network.size), False)]:
+            for start in range(block.start, block.stop, PIECE):
+                yield slice(start, min(start + PIECE, block.stop)), decays
+
+    def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
+        """Step one piece of θ; `decay` is λ, or 0 where the piece is spared."""
         raise NotImplementedError
-
-    def _room(self, name: str, like: Array) -> Array:
-        """Scratch as long as θ, made once."""
-        if name not in self._rooms:
-            self._rooms[name] = np.empty_like(like)
-        return self._rooms[name]
 
 
 class SGD(Optimizer):
@@ -114,29 +127,22 @@ class SGD(Optimizer):
         self.momentum, self.nesterov = momentum, nesterov
         self.remembers = ("velocity",) if momentum else ()
 
-    def _update(self, network: Network, gradient: Array) -> None:
-        θ, step = network.parameters, self._room("step", gradient)
-        g = self._penalized(network, gradient, step) if self.weight_decay else gradient
+    def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
+        step, ahead = scratch
+        if decay:
+            np.multiply(θ, decay, out=step)
+            g = np.add(step, g, out=step)
         if self.momentum:
-            v = self.state["velocity"]
+            (v,) = remembered
             np.multiply(v, self.momentum, out=v)
             np.add(v, g, out=v)
             if self.nesterov:
-                ahead = np.multiply(v, self.momentum, out=self._room("ahead", gradient))
-                g = np.add(g, ahead, out=ahead)
+                np.multiply(v, self.momentum, out=ahead)
+                g = np.add(ahead, g, out=ahead)
             else:
                 g = v
         np.multiply(g, self.learning_rate, out=step)
         np.subtract(θ, step, out=θ)
-
-    def _penalized(self, network: Network, gradient: Array, out: Array) -> Array:
-        """g + λθ where θ decays, g elsewhere: one pass over everything, then the few biases put back."""
-        np.multiply(network.parameters, self.weight_decay, out=out)
-        np.add(out, gradient, out=out)
-        for block in network.layout:
-            if not block.decays:
-                out[block.slice] = gradient[block.slice]
-        return out
 
 
 class Adam(Optimizer):
@@ -174,14 +180,13 @@ class Adam(Optimizer):
         require_rate(epsilon=epsilon)
         self.betas, self.epsilon = betas, epsilon
 
-    def _update(self, network: Network, gradient: Array) -> None:
-        θ, step = network.parameters, self._room("step", gradient)
-        m, v = self.state["mean"], self.state["square"]
+    def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
+        step, (m, v) = scratch[0], remembered
         β1, β2 = self.betas
-        np.multiply(gradient, 1 - β1, out=step)
+        np.multiply(g, 1 - β1, out=step)
         np.multiply(m, β1, out=m)
         np.add(m, step, out=m)
-        np.multiply(gradient, gradient, out=step)
+        np.multiply(g, g, out=step)
         np.multiply(step, 1 - β2, out=step)
         np.multiply(v, β2, out=v)
         np.add(v, step, out=v)
@@ -225,12 +230,10 @@ class AdamW(Adam):
         require_rate(weight_decay=weight_decay)
         self.weight_decay = weight_decay
 
-    def _update(self, network: Network, gradient: Array) -> None:
-        for block in network.layout:
-            if block.decays:
-                weights = network.parameters[block.slice]
-                np.multiply(weights, 1 - self.learning_rate * self.weight_decay, out=weights)
-        super()._update(network, gradient)
+    def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
+        if decay:
+            np.multiply(θ, 1 - self.learning_rate * decay, out=θ)
+        super()._update(θ, g, remembered, scratch, decay)
 
 
 class ExponentialAverage:
