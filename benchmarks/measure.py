@@ -26,8 +26,9 @@ FULL_BATCH = (Work(10, 0, epochs=6), Work(128, 0, epochs=4))
 
 
 def epochs(rounds: int) -> Any:
-    """Seconds per epoch of each shape and peer."""
-    return [compare(PEERS, work, rounds) for work in SHAPES]
+    """Seconds per epoch of each shape and peer; what must be compiled for half a minute first, on one shape only."""
+    quick = {name: peer for name, peer in PEERS.items() if name != "PyTorch compiled"}
+    return [compare(PEERS if work is SHAPES[0] else quick, work, rounds) for work in SHAPES]
 
 
 def full_batch(rounds: int) -> Any:
@@ -52,7 +53,7 @@ def compare(peers: dict, work: Work, rounds: int) -> dict:
             if turn:
                 seconds[name].append(answer["seconds"])
     known = [loss for loss in losses.values() if np.isfinite(loss)]
-    if known and max(known) - min(known) > 2e-3 * max(known):
+    if known and max(known) - min(known) > 0.01 * max(known):  # float32 rounding grows over a thousand steps
         raise SystemExit(f"The peers did not do the same work: {work}, losses {losses}")
     print(work, {name: round(statistics.median(values), 4) for name, values in seconds.items()}, flush=True)
     return {"work": dataclasses.asdict(work), "seconds": seconds, "losses": losses}

@@ -179,9 +179,9 @@ def write_report() -> None:
 
 
 def goal_table(recipe: Recipe, runs: list[dict]) -> list[str]:
-    """Each goal beside the median over the seeds, and the page's one run."""
+    """Each goal beside the medians over the seeds."""
     lines = [
-        "| data, part | must reach | engine, median of seeds | `two_layer.py`, one run |",
+        "| data, part | must reach | engine, median | `two_layer.py`, median |",
         "| --- | --- | --- | --- |",
     ]
     for goal in recipe.goals:
