@@ -30,7 +30,7 @@ def main() -> None:
     plots.curve(left.add_subplot(), training.history)
     middle.suptitle("what 16 of its 128 hidden units look for", fontsize=10)
     plots.weights(middle.subplots(4, 4).ravel(), weight[:, :16], model.preparation.shape)
-    right.suptitle("its most confident mistakes (said, is)", fontsize=10)
+    right.suptitle("its most confident mistakes", fontsize=10)
     worst = evaluation.mistakes()[:12]
     plots.predictions(
         right.subplots(3, 4).ravel(),

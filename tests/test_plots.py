@@ -43,7 +43,7 @@ def test_images_are_drawn_as_they_are_under_their_titles():
 def test_wrong_predictions_are_titled_in_red():
     _, axes = plots.grid(2)
     plots.predictions(axes, PICTURES[:2], ["7", "3"], ["7", "8"])
-    assert [ax.get_title() for ax in axes] == ["7, is 7", "3, is 8"]
+    assert [ax.get_title() for ax in axes] == ["says 7, is 7", "says 3, is 8"]
     assert [ax.title.get_color() for ax in axes] == [plots.RIGHT, plots.WRONG]
 
 

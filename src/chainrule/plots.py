@@ -28,7 +28,19 @@ TRAIN, VALIDATION = "#9a9a9a", "#1f5fa8"
 
 
 def grid(count: int, columns: int = 10, size: float = 1.2) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` small, square Axes in rows, each `size` inches wide."""
+    """A figure of small, square Axes in rows.
+
+    Parameters
+    ----------
+    count : int; how many Axes, at least 1
+    columns : int; how many of them side by side
+    size : float; the width of each, in inches
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes, `count` of them, row by row
+    """
     from matplotlib.figure import Figure
 
     columns = min(columns, count)
@@ -39,7 +51,7 @@ def grid(count: int, columns: int = 10, size: float = 1.2) -> tuple[Figure, list
 
 
 def single(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
-    """A figure of one Axes, in inches."""
+    """A figure of one Axes; width and height in inches. Returns both."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -75,15 +87,37 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def image(ax: Axes, pixels: Array, title: str = "", colour: str = RIGHT) -> Axes:
-    """One picture, shape (height, width), 0 black to 255 white, under its title."""
+    """One picture under its title.
+
+    Parameters
+    ----------
+    ax : Axes
+    pixels : array, shape (height, width), 0 black to 255 white
+    title, colour : str; the title and its colour
+
+    Returns
+    -------
+    ax : Axes
+    """
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    ax.set_title(title, fontsize=9, color=colour)
+    ax.set_title(title, fontsize=8, color=colour)
     ax.set_axis_off()
     return ax
 
 
 def images(axes: Sequence[Axes], pictures: Array, titles: Sequence[str]) -> Sequence[Axes]:
-    """Pictures, shape (N, height, width), one in each of N Axes."""
+    """Pictures, one in each Axes.
+
+    Parameters
+    ----------
+    axes : sequence of N Axes
+    pictures : array, shape (N, height, width), 0 black to 255 white
+    titles : sequence of N str
+
+    Returns
+    -------
+    axes : as given
+    """
     for ax, pixels, title in zip(axes, pictures, titles, strict=True):
         image(ax, pixels, title)
     return axes
@@ -92,18 +126,40 @@ def images(axes: Sequence[Axes], pictures: Array, titles: Sequence[str]) -> Sequ
 def predictions(
     axes: Sequence[Axes], pictures: Array, predicted: Sequence[str], labels: Sequence[str]
 ) -> Sequence[Axes]:
-    """Pictures titled with what was predicted and what they are; in red where the two differ."""
+    """Pictures titled with what was predicted and what they are; in red where the two differ.
+
+    Parameters
+    ----------
+    axes : sequence of N Axes
+    pictures : array, shape (N, height, width), 0 black to 255 white
+    predicted, labels : sequences of N str; class names
+
+    Returns
+    -------
+    axes : as given
+    """
     for ax, pixels, guess, label in zip(axes, pictures, predicted, labels, strict=True):
-        image(ax, pixels, f"{guess}, is {label}", RIGHT if guess == label else WRONG)
+        image(ax, pixels, f"says {guess}, is {label}", RIGHT if guess == label else WRONG)
     return axes
 
 
 def weights(
     axes: Sequence[Axes], weight: Array, shape: tuple[int, int], titles: Sequence[str] | None = None
 ) -> Sequence[Axes]:
-    """What hidden units look for: column j of `weight`, shape (D, H), as a picture in axes[j].
+    """What hidden units look for: each column of a weight as a picture.
 
     Red pixels speak for the unit, blue ones against; one scale for all, so that units can be compared.
+
+    Parameters
+    ----------
+    axes : sequence of H Axes
+    weight : float array, shape (D, H)
+    shape : (height, width), height · width = D
+    titles : sequence of H str, optional
+
+    Returns
+    -------
+    axes : as given
     """
     limit = float(np.quantile(np.abs(weight), 0.995)) or 1.0
     for ax, column, title in zip(axes, weight.T, titles or [""] * len(axes), strict=True):
@@ -114,7 +170,17 @@ def weights(
 
 
 def curve(ax: Axes, history: History) -> Axes:
-    """Training and validation accuracy, in per cent, against epochs."""
+    """Training and validation accuracy, in per cent, against epochs.
+
+    Parameters
+    ----------
+    ax : Axes
+    history : History
+
+    Returns
+    -------
+    ax : Axes
+    """
     epochs = history["epoch"]
     ax.plot(epochs, _per_cent(history["train_accuracy"]), color=TRAIN, label="training")
     if any(value is not None for value in history["validation_accuracy"]):
@@ -128,7 +194,18 @@ def curve(ax: Axes, history: History) -> Axes:
 
 
 def confusion(ax: Axes, counts: Array, class_names: Sequence[str]) -> Axes:
-    """A confusion matrix, label by prediction; the diagonal, which is right, is left white."""
+    """A confusion matrix, label by prediction; the diagonal, which is right, is left white.
+
+    Parameters
+    ----------
+    ax : Axes
+    counts : integer array, shape (C, C)
+    class_names : sequence of C str
+
+    Returns
+    -------
+    ax : Axes
+    """
     wrong = counts.astype(float)
     np.fill_diagonal(wrong, np.nan)
     ax.imshow(wrong, cmap="Reds", vmin=0)
