@@ -119,9 +119,12 @@ def draw_growth(figures: Any) -> None:
     for ax, (name, points) in zip(figure.subplots(1, 4, sharey=True), figures.items(), strict=True):
         ax.loglog(*zip(*points, strict=True), marker="o", markersize=4, color="#1f5fa8")
         ax.set_xlabel(name)
+        ax.minorticks_off()
+        ax.set_xticks([x for x, _ in points], [f"{x:,}" for x, _ in points], rotation=45)
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("seconds per epoch")
+    figure.axes[0].set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
     PICTURE.parent.mkdir(exist_ok=True)
     save(figure, PICTURE)
 
