@@ -147,7 +147,7 @@ class Preparation:
         elif out.shape != (len(images), self.width):
             raise ShapeError(f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}.")
         gain, offset = self._gain_and_offset(out.dtype)
-        np.copyto(out, flatten(images))  # first: a ufunc that also converts goes through a buffer, and is slower
+        out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
         np.multiply(out, gain, out=out)
         if offset is not None:
             np.add(out, offset, out=out)

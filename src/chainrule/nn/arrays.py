@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,25 @@ from chainrule.errors import DtypeError, ShapeError, ValueRangeError
 
 Array = NDArray[Any]
 
-#: How many numbers NumPy's ufuncs may take as scratch when they cast or broadcast (8192 if nobody says). Functions
-#: that promise to allocate nothing of a batch's size set it, under `np.errstate()`, which restores it at the end.
+#: How many numbers NumPy's ufuncs may take as scratch when they cast or broadcast (8192 if nobody says).
 SCRATCH = 1024
+
+Inputs = ParamSpec("Inputs")
+Output = TypeVar("Output")
+
+
+def with_little_scratch(function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
+    """Let NumPy take little scratch inside: for functions that promise to allocate nothing of a batch's size."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Inputs.args, **kwargs: Inputs.kwargs) -> Output:
+        if np.getbufsize() <= SCRATCH:
+            return function(*args, **kwargs)
+        with np.errstate():  # restores the next line's setting at the end
+            np.setbufsize(SCRATCH)
+            return function(*args, **kwargs)
+
+    return wrapper
 
 
 #: What the engine computes in.

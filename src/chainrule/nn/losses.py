@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import FLOATS, SCRATCH, Array, require_array, require_labels, require_out
+from chainrule.nn.arrays import FLOATS, Array, require_array, require_labels, require_out, with_little_scratch
 
 Loss = Callable[..., tuple[float, Array]]
 
 
-@np.errstate()
+@with_little_scratch
 def cross_entropy(
     logits: Array,
     targets: Array,
@@ -70,7 +70,6 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
-    np.setbufsize(SCRATCH)
     _require_targets(logits, targets)
     require_out(out, logits)
     z = _copy_by_columns(logits, out)
@@ -80,15 +79,16 @@ def cross_entropy(
         expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=1)
     d = np.exp(z, out=z)
     normalizer = d.sum(axis=1, keepdims=True)
-    losses = np.log(normalizer[:, 0]) - expected  # −Σ_c t log p, as log p = z − log Σ eᶻ
     np.divide(d, normalizer, out=d)  # p
+    losses = np.log(normalizer[:, 0], out=normalizer[:, 0])
+    np.subtract(losses, expected, out=losses)  # −Σ_c t log p, as log p = z − log Σ eᶻ
     if label_smoothing:
         np.subtract(d, label_smoothing / d.shape[1], out=d)
     _subtract_targets(d, targets, 1.0 - label_smoothing)
     return _weighted_mean(losses, d, sample_weight, total)
 
 
-@np.errstate()
+@with_little_scratch
 def mean_squared_error(
     outputs: Array,
     targets: Array,
@@ -127,7 +127,6 @@ def mean_squared_error(
     ----------
     Bishop, Pattern Recognition and Machine Learning (2006), eq. 5.11, as a mean and without its ½.
     """
-    np.setbufsize(SCRATCH)
     _require_targets(outputs, targets)
     require_out(out, outputs)
     d = _copy_by_columns(outputs, out)
@@ -161,7 +160,7 @@ def _copy_by_columns(outputs: Array, out: Array | None) -> Array:
     classes, which makes a loss of ten columns twice as fast.
     """
     d = np.empty_like(outputs, order="F") if out is None else out
-    np.copyto(d, outputs)
+    d[...] = outputs
     return d
 
 

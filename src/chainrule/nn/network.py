@@ -22,7 +22,15 @@ import numpy as np
 
 from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from chainrule.nn.arrays import FLOATS, SCRATCH, Array, is_whole, require_array, require_finite, require_rows
+from chainrule.nn.arrays import (
+    FLOATS,
+    Array,
+    is_whole,
+    require_array,
+    require_finite,
+    require_rows,
+    with_little_scratch,
+)
 from chainrule.nn.initializers import Initializer, he_normal, zeros
 from chainrule.nn.layers import Dense, Dropout, Layer
 
@@ -155,7 +163,7 @@ class Network:
         """
         return Trace(self, capacity, keep_all=keep_all)
 
-    @np.errstate()
+    @with_little_scratch
     def forward(self, x: Array, *, rng: np.random.Generator | None = None, into: Trace | None = None) -> Trace:
         """Send a batch through all layers.
 
@@ -181,7 +189,6 @@ class Network:
         ValueRangeError
             If x is not finite; not looked for with `into`.
         """
-        np.setbufsize(SCRATCH)
         if rng is not None and not hasattr(rng, "bit_generator"):
             raise InputError(f"rng is {rng!r}; expected a generator, numpy.random.default_rng(0), made once.")
         require_rows("x", x, self.inputs, self.dtype)
@@ -193,7 +200,7 @@ class Network:
             trace.outputs[i] = layer.forward(trace.input_of(i), trace.room[i], trace.workspaces[i], rng)
         return trace
 
-    @np.errstate()
+    @with_little_scratch
     def backward(
         self,
         trace: Trace,
@@ -228,7 +235,6 @@ class Network:
             If `into` is read-only, the trace was not written by this network's `forward`, or d was written over an
             output that is still needed.
         """
-        np.setbufsize(SCRATCH)
         require_rows("d", d, self.outputs, self.dtype)
         if trace.network is not self:
             raise InputError("This trace does not hold a batch of this network; call network.forward first.")
