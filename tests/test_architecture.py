@@ -30,6 +30,7 @@ STANDARD_LIBRARY_OF_NN = {
     "collections",
     "copy",
     "dataclasses",
+    "functools",
     "itertools",
     "math",
     "statistics",
