@@ -21,7 +21,8 @@ EPOCHS = """\
 SGD with momentum, float32, shuffled mini-batches. Each peer starts from the same weights, takes the same batches and
 ends at the same loss. chainrule keeps the images as bytes, and gathering and scaling them is in its time; the peers'
 images are scaled to float32 beforehand. *Matrix products alone* are the five products of a step and nothing else: the
-floor for anything that uses this BLAS.
+floor for anything that uses this BLAS. *PyTorch compiled* takes part in the first shape only, since each of its
+processes compiles for half a minute before the clock starts.
 """
 FULL_BATCH = """\
 ## One full-batch step on 60,000 images

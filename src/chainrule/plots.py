@@ -161,12 +161,17 @@ def weights(
     -------
     axes : as given
     """
-    limit = float(np.quantile(np.abs(weight), 0.995)) or 1.0
+    limit = weight_limit(weight)
     for ax, column, title in zip(axes, weight.T, titles or [""] * len(axes), strict=True):
         ax.imshow(column.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
         ax.set_title(title, fontsize=8)
         ax.set_axis_off()
     return axes
+
+
+def weight_limit(weight: Array) -> float:
+    """The size of weight that is drawn in full colour: all but the largest half per cent are below it."""
+    return float(np.quantile(np.abs(weight), 0.995)) or 1.0
 
 
 def curve(ax: Axes, history: History) -> Axes:

@@ -134,8 +134,6 @@ def _show_mistakes(request: Request) -> None:
 
 
 def _show_weights(request: Request) -> None:
-    import numpy as np
-
     from chainrule import plots
     from chainrule.cli import console, terminal
     from chainrule.files.model_file import load_model
@@ -151,7 +149,7 @@ def _show_weights(request: Request) -> None:
         plots.weights(axes, weight, shape, titles)
         plots.save(figure, request.out)
         return
-    limit = float(np.quantile(np.abs(weight), 0.995)) or 1.0
+    limit = plots.weight_limit(weight)
     pictures = [terminal.red_and_blue(column.reshape(shape), limit) for column in weight.T]
     terminal.print_pictures(console.out, pictures, titles)
 
