@@ -78,7 +78,7 @@ def profile_step(hidden: int, rounds: int) -> dict:
     from chainrule.nn.losses import cross_entropy
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training
+    from chainrule.training.training import Training, quiet
 
     work = Work(hidden, 128)
     network = multilayer_perceptron((784, hidden, 10), rng=0)
@@ -86,21 +86,22 @@ def profile_step(hidden: int, rounds: int) -> dict:
     training = Training(network, work.images.reshape(-1, 28, 28), work.labels, optimizer=optimizer, rng=0)
     order = next(work.orders())
     stages: dict[str, list[float]] = {name: [] for name in ("gather", "forward", "loss", "backward", "update", "step")}
-    for start in range(0, len(order) - 128, 128):
-        marks = [time.perf_counter()]
-        x, y = training._gatherer.gather(order[start : start + 128])
-        marks.append(time.perf_counter())
-        trace = network.forward(x, into=training._trace)
-        marks.append(time.perf_counter())
-        _, d = cross_entropy(trace.output, y, out=training._d)
-        marks.append(time.perf_counter())
-        network.backward(trace, d, into=training._gradient)
-        marks.append(time.perf_counter())
-        optimizer.step(network, training._gradient)
-        marks.append(time.perf_counter())
-        for name, microseconds in zip(stages, 1e6 * np.diff(marks), strict=False):
-            stages[name].append(float(microseconds))
-        stages["step"].append(1e6 * (marks[-1] - marks[0]))
+    with quiet():
+        for start in range(0, len(order) - 128, 128):
+            marks = [time.perf_counter()]
+            x, y = training._gatherer.gather(order[start : start + 128])
+            marks.append(time.perf_counter())
+            trace = network.forward(x, into=training._trace)
+            marks.append(time.perf_counter())
+            _, d = cross_entropy(trace.output, y, out=training._d)
+            marks.append(time.perf_counter())
+            network.backward(trace, d, into=training._gradient)
+            marks.append(time.perf_counter())
+            optimizer.step(network, training._gradient)
+            marks.append(time.perf_counter())
+            for name, microseconds in zip(stages, 1e6 * np.diff(marks), strict=False):
+                stages[name].append(float(microseconds))
+            stages["step"].append(1e6 * (marks[-1] - marks[0]))
     products = in_own_process("matrix products alone", Work(hidden, 128, epochs=rounds))["seconds"] * 1e6 / 469
     medians = {name: statistics.median(values) for name, values in stages.items()}
     return {"hidden": hidden, "microseconds": medians, "products": products}
@@ -120,7 +121,7 @@ def epoch_seconds(hidden: tuple[int, ...], batch: int, examples: int, rounds: in
     """The fastest of some epochs of `Training`, evaluation left out."""
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training
+    from chainrule.training.training import Training, quiet
 
     work = WORK_FOR_GROWTH
     training = Training(
@@ -135,8 +136,9 @@ def epoch_seconds(hidden: tuple[int, ...], batch: int, examples: int, rounds: in
     best = np.inf
     for _ in range(max(2, rounds // 2)):
         started = time.perf_counter()
-        for _ in range(training.steps_per_epoch):
-            training._take_step(training._next_rows())
+        with quiet():
+            for _ in range(training.steps_per_epoch):
+                training._take_step(training._next_rows())
         training._position = 0
         best = min(best, time.perf_counter() - started)
     print("  ", hidden, batch, examples, round(best, 4), flush=True)

@@ -15,7 +15,7 @@ from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.optimizers import SGD, Adam, ExponentialAverage
 from chainrule.nn.schedules import Constant, WarmupCosine
 from chainrule.training import training as module
-from chainrule.training.training import Training, fit
+from chainrule.training.training import Training, fit, quiet
 
 N, SIDE, CLASSES = 60, 8, 3
 
@@ -533,7 +533,8 @@ def test_a_warm_step_allocates_nothing(settings, monkeypatch):
     batches = rng.permutation(300)[:256].reshape(2, 128)
 
     def step(i):
-        training._take_step(batches[i % 2])
+        with quiet():
+            training._take_step(batches[i % 2])
         gc.collect()  # the interpreter keeps some of the tuples it has done with; that is not the step's
 
     gc.freeze()

@@ -29,7 +29,8 @@ class ReLU(Layer):
         return np.empty_like(like, shape=(capacity, width), dtype=bool)
 
     def forward(self, x: Array, out: Array, workspace: Array, rng: np.random.Generator | None) -> Array:
-        return np.maximum(x, 0.0, out=out)
+        # A row of zeros instead of the number 0: with a number, NumPy's maximum takes twice as long.
+        return np.maximum(x, np.zeros_like(x, shape=x.shape[1]), out=out)
 
     def backward(
         self, x: Array, out: Array, d: Array, d_x: Array | None, workspace: Array, gradient: dict[str, Array]

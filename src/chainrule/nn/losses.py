@@ -72,15 +72,16 @@ def cross_entropy(
         raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
     _require_targets(logits, targets)
     require_out(out, logits)
-    z = _copy_by_columns(logits, out)
-    np.subtract(z, z.max(axis=1, keepdims=True), out=z)  # softmax(z) = softmax(logits)
-    expected = _expected_logit(z, targets)  # Σ_c t z
+    d = _copy_by_columns(logits, out)
+    z = d.T  # (C, N): one class a row
+    np.subtract(z, np.maximum.reduce(z), out=z)  # softmax(z) = softmax(logits)
+    expected = _expected_logit(d, targets)  # Σ_c t z
     if label_smoothing:
-        expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=1)
-    d = np.exp(z, out=z)
-    normalizer = d.sum(axis=1, keepdims=True)
-    np.divide(d, normalizer, out=d)  # p
-    losses = np.log(normalizer[:, 0], out=normalizer[:, 0])
+        expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=0)
+    np.exp(z, out=z)
+    normalizer = np.add.reduce(z)
+    np.divide(z, normalizer, out=z)  # p
+    losses = np.log(normalizer, out=normalizer)
     np.subtract(losses, expected, out=losses)  # −Σ_c t log p, as log p = z − log Σ eᶻ
     if label_smoothing:
         np.subtract(d, label_smoothing / d.shape[1], out=d)

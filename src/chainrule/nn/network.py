@@ -251,7 +251,7 @@ class Network:
         if not getattr(gradient.flags, "writeable", True):
             raise InputError("into is read-only; expected an array that the gradient can be written to.")
         part = trace.part if add else gradient
-        views = self._views(part)
+        views = trace.views_of(part, self)
         first = 0 if input_gradient else self._first_learning
         for i in range(len(self.layers) - 1, first - 1, -1):
             layer = self.layers[i]
@@ -297,6 +297,7 @@ class Trace:
         ]
         self._d_inputs: dict[int, Array] = {}
         self._part: Array | None = None
+        self._viewed: tuple[Array, list[dict[str, Array]]] | None = None
         self._size = network.size
         self.d_input: Array | None = None
         self._use_rows(capacity)
@@ -323,12 +324,14 @@ class Trace:
 
     def receive(self, x: Array, network: Network) -> None:
         """Take in a new batch; what was here before is overwritten."""
-        fits = self._kinds == tuple(map(type, network.layers)) and self._like.dtype == network.dtype
-        if not fits or self.widths != (network.inputs, *network.widths):
-            raise ShapeError("This trace was made for another network; make one with network.trace(capacity).")
+        if network is not self.network:
+            fits = self._kinds == tuple(map(type, network.layers)) and self._like.dtype == network.dtype
+            if not fits or self.widths != (network.inputs, *network.widths):
+                raise ShapeError("This trace was made for another network; make one with network.trace(capacity).")
+            self.network = network
         if len(x) > self.capacity:
             raise ShapeError(f"x has {len(x)} rows, the trace room for {self.capacity}; make a larger one.")
-        self.network, self.x = network, x
+        self.x = x
         if len(x) != self.rows:
             self._use_rows(len(x))
 
@@ -341,6 +344,12 @@ class Trace:
         if i not in self._d_inputs:
             self._d_inputs[i] = np.empty_like(self._like, shape=(self.capacity, self.widths[i]))
         return self._d_inputs[i][: self.rows]
+
+    def views_of(self, gradient: Array, network: Network) -> list[dict[str, Array]]:
+        """The layers' places in a gradient, cut out once as long as the same array receives it."""
+        if self._viewed is None or self._viewed[0] is not gradient:
+            self._viewed = gradient, network._views(gradient)
+        return self._viewed[1]
 
     @property
     def part(self) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from chainrule.nn.network import Network
 #: How many parameters are updated at a time. Their θ, gradient, momentum and scratch stay in cache from one operation
 #: to the next, and the scratch need not be as long as θ; fewer would only cost more calls.
 PIECE = 32_768
+
+#: θ, gradient, what is remembered, scratch, and weight decay, of one piece.
+Piece = tuple[Array, Array, list[Array], list[Array], float]
 
 
 class Optimizer:
@@ -38,7 +42,7 @@ class Optimizer:
         self.weight_decay = weight_decay
         self.steps = 0
         self.state: dict[str, Array] = {}
-        self._scratch: list[Array] = []
+        self._plan: tuple[tuple[Any, ...], list[Piece]] | None = None
 
     def step(self, network: Network, gradient: Array) -> None:
         """Take one step: θ ← θ − …, in place.
@@ -62,24 +66,33 @@ class Optimizer:
             raise DtypeError(f"gradient is {gradient.dtype}, θ {network.dtype}; expected the same.")
         if not getattr(network.parameters.flags, "writeable", True):
             raise InputError("The network's θ is read-only; train network.with_parameters(network.parameters.copy()).")
-        for name in self.remembers:
-            if name not in self.state:
-                self.state[name] = np.zeros_like(network.parameters)
         self.steps += 1
-        θ = network.parameters
-        if not self._scratch:
-            self._scratch = [np.empty_like(θ, shape=min(PIECE, len(θ))) for _ in range(2)]
-        for piece, decays in self._pieces(network):
-            remembered = [self.state[name][piece] for name in self.remembers]
-            scratch = [room[: piece.stop - piece.start] for room in self._scratch]
-            self._update(θ[piece], gradient[piece], remembered, scratch, self.weight_decay if decays else 0.0)
+        for piece in self._pieces(network, gradient):
+            self._update(*piece)
 
-    def _pieces(self, network: Network) -> Iterator[tuple[slice, bool]]:
-        """θ in pieces, and whether each decays: across blocks where nothing does."""
+    def _pieces(self, network: Network, gradient: Array) -> list[Piece]:
+        """What `_update` is given for each piece of θ; cut out once as long as nothing is another array."""
+        own = [self.state.get(name) for name in self.remembers]
+        key = (network.parameters, gradient, self.weight_decay, *own)
+        if self._plan is None or any(a is not b for a, b in zip(self._plan[0], key, strict=True)):
+            for name in self.remembers:
+                if name not in self.state:
+                    self.state[name] = np.zeros_like(network.parameters)
+            key = (*key[:3], *(self.state[name] for name in self.remembers))
+            self._plan = key, list(self._cut(network, gradient))
+        return self._plan[1]
+
+    def _cut(self, network: Network, gradient: Array) -> Iterator[Piece]:
+        """θ in pieces: across blocks where nothing decays."""
+        θ = network.parameters
+        rooms = [np.empty_like(θ, shape=min(PIECE, len(θ))) for _ in range(2)]
         blocks = [(block.slice, block.decays) for block in network.layout]
         for block, decays in blocks if self.weight_decay else [(slice(0, network.size), False)]:
             for start in range(block.start, block.stop, PIECE):
-                yield slice(start, min(start + PIECE, block.stop)), decays
+                piece = slice(start, min(start + PIECE, block.stop))
+                remembered = [self.state[name][piece] for name in self.remembers]
+                scratch = [room[: piece.stop - piece.start] for room in rooms]
+                yield θ[piece], gradient[piece], remembered, scratch, self.weight_decay if decays else 0.0
 
     def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
         """Step one piece of θ; `decay` is λ, or 0 where the piece is spared."""

@@ -11,6 +11,7 @@ whole, and goes on from there when iterated again.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -161,16 +162,17 @@ class Training:
     def _advance(self) -> Report:
         """Train until the next report is due."""
         started = time.perf_counter()
-        while True:
-            self._take_step(self._next_rows())
-            if self._position == len(self.rows):
-                self._position = 0
-                self.epoch += 1
-                if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
-                    return self._evaluate(started)
-            elif self.report_every and self.step % self.report_every == 0:
-                self.seconds += time.perf_counter() - started
-                return self._report(None, None)
+        with quiet():
+            while True:
+                self._take_step(self._next_rows())
+                if self._position == len(self.rows):
+                    self._position = 0
+                    self.epoch += 1
+                    if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
+                        return self._evaluate(started)
+                elif self.report_every and self.step % self.report_every == 0:
+                    self.seconds += time.perf_counter() - started
+                    return self._report(None, None)
 
     def _next_rows(self) -> Array:
         """Which pictures the next step learns from; a new order at the start of each epoch."""
@@ -185,19 +187,17 @@ class Training:
         if self.schedule is not None:
             self.optimizer.learning_rate = self.schedule(self.step)
         loss = 0.0
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is dealt with below
-            np.setbufsize(SCRATCH)
-            for start in range(0, len(rows), BLOCK):
-                x, y = self._gatherer.gather(rows[start : start + BLOCK])
-                trace = self.network.forward(x, rng=self.rng, into=self._trace)
-                part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
-                self.network.backward(trace, d, into=self._gradient, add=start > 0)
-                loss += part
-            if not math.isfinite(loss):
-                raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
-            self.optimizer.step(self.network, self._gradient)
-            if self.average is not None:
-                self.average.update(self.network.parameters)
+        for start in range(0, len(rows), BLOCK):
+            x, y = self._gatherer.gather(rows[start : start + BLOCK])
+            trace = self.network.forward(x, rng=self.rng, into=self._trace)
+            part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
+            self.network.backward(trace, d, into=self._gradient, add=start > 0)
+            loss += part
+        if not math.isfinite(loss):
+            raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
+        self.optimizer.step(self.network, self._gradient)
+        if self.average is not None:
+            self.average.update(self.network.parameters)
         self._losses.append(loss)
         self.step += 1
 
@@ -219,8 +219,7 @@ class Training:
         return report
 
     def _accuracy(self, model: Model, rows: Array) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):  # of a training that is about to diverge
-            return accuracy(model.predict(self.images, rows), self.labels[rows])
+        return accuracy(model.predict(self.images, rows), self.labels[rows])
 
     def _divergence(self, what: str, step: int, epoch: int) -> DivergenceError:
         now = self.optimizer.learning_rate
@@ -234,6 +233,14 @@ class Training:
     def _report(self, train: float | None, validation: float | None) -> Report:
         loss = math.fsum(self._losses) / len(self._losses)
         return Report(self.epoch, self.step, loss, train, validation, self.seconds, self.optimizer.learning_rate)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """NumPy's settings while steps are taken: little scratch, and no warnings, as each step looks at its own loss."""
+    with np.errstate(over="ignore", invalid="ignore"):  # puts the next line's setting back as well
+        np.setbufsize(SCRATCH)
+        yield
 
 
 def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tuple[Network, History]:
