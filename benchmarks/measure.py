@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from accuracy import time_to
 from peers import FULL_BATCH_PEERS, PEERS, PREDICTION_PEERS
 from work import Work, time_peer
 
@@ -45,18 +46,18 @@ def compare(peers: dict, work: Work, rounds: int) -> dict:
     """Every peer at hand on the same work, in turns; a first round warms up and does not count."""
     names = [name for name, (_, package) in peers.items() if package is None or importlib.util.find_spec(package)]
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    losses = {}
+    losses, megabytes = {}, {}
     for turn in range(rounds + 1):
         for name in names:
             answer = in_own_process(name, work)
-            losses[name] = answer["loss"]
+            losses[name], megabytes[name] = answer["loss"], answer["megabytes"]
             if turn:
                 seconds[name].append(answer["seconds"])
     known = [loss for loss in losses.values() if np.isfinite(loss)]
     if known and max(known) - min(known) > 0.01 * max(known):  # float32 rounding grows over a thousand steps
         raise SystemExit(f"The peers did not do the same work: {work}, losses {losses}")
     print(work, {name: round(statistics.median(values), 4) for name, values in seconds.items()}, flush=True)
-    return {"work": dataclasses.asdict(work), "seconds": seconds, "losses": losses}
+    return {"work": dataclasses.asdict(work), "seconds": seconds, "losses": losses, "megabytes": megabytes}
 
 
 def in_own_process(name: str, work: Work) -> dict:
@@ -179,6 +180,7 @@ PARTS: dict[str, Callable[[int], Any]] = {
     "profile": profile,
     "growth": growth,
     "shell": shell,
+    "accuracy": time_to,
 }
 
 

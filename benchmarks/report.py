@@ -52,6 +52,14 @@ SHELL = """\
 
 Whole processes, interpreter start and imports included; peak is resident memory.
 """
+ACCURACY = """\
+## From the shell to an accuracy
+
+From process start to a model on disk, evaluation of the test set included: `chainrule train` beside the shortest
+honest script of each peer (`benchmarks/shell/`). The candidates were the same for all (hidden units, epochs, batch).
+For each peer the fastest that cleared the mark on 10,000 validation images was taken (`python benchmarks/accuracy.py`),
+and then ran once for each of five seeds on all 60,000. The median on the test set is to clear the mark.
+"""
 
 
 def write(results: dict) -> None:
@@ -83,10 +91,10 @@ def prediction(figures: Any) -> str:
 def comparison(figure: dict, title: str) -> str:
     """Seconds of each peer and its ratio to the first."""
     own = next(iter(figure["seconds"].values()))
-    lines = ["", f"| {title} | seconds | ÷ chainrule |", "| --- | --- | --- |"]
+    lines = ["", f"| {title} | seconds | ÷ chainrule | peak MB |", "| --- | --- | --- | --- |"]
     for name, seconds in figure["seconds"].items():
         ratios = [theirs / ours for theirs, ours in zip(seconds, own, strict=True)]
-        lines.append(f"| {name} | {spread(seconds)} | {spread(ratios, 2)} |")
+        lines.append(f"| {name} | {spread(seconds)} | {spread(ratios, 2)} | {figure['megabytes'][name]:.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -139,6 +147,28 @@ def shell(figures: Any) -> str:
     return SHELL + "\n".join(lines) + "\n"
 
 
+def accuracy(figures: Any) -> str:
+    """A table for each mark."""
+    lines = []
+    for mark, peers in figures.items():
+        own = [run["seconds"] for run in peers["chainrule"]["runs"]]
+        lines += [
+            "",
+            f"| to {mark} % | setting | seconds | ÷ chainrule | test accuracy | peak MB |",
+            "| --- " * 6 + "|",
+        ]
+        for name, peer in peers.items():
+            runs, setting = peer["runs"], peer["setting"]
+            seconds = [run["seconds"] for run in runs]
+            ratios = [theirs / ours for theirs, ours in zip(seconds, own, strict=True)]
+            rate = f"{setting['learning-rate']:g}"
+            words = f"{setting['hidden']} units, {setting['epochs']} epochs, batch {setting['batch-size']}, rate {rate}"
+            reached = spread([run["accuracy"] for run in runs], 2)
+            peak = max(run["megabytes"] for run in runs)
+            lines.append(f"| {name} | {words} | {spread(seconds, 2)} | {spread(ratios, 2)} | {reached} | {peak:.0f} |")
+    return ACCURACY + "\n".join(lines) + "\n"
+
+
 def spread(values: list[float], digits: int | None = None) -> str:
     """Median (minimum to maximum); small values in a unit that reads."""
     if digits is None and statistics.median(values) < 0.01:
@@ -154,4 +184,5 @@ SECTIONS: dict[str, Callable[[Any], str]] = {
     "profile": profile,
     "growth": growth,
     "shell": shell,
+    "accuracy": accuracy,
 }

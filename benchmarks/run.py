@@ -4,7 +4,7 @@
     python benchmarks/run.py epochs shell     only these parts; the others keep their last figures
     python benchmarks/run.py --report         measure nothing; write docs/benchmarks.md again
 
-Parts: epochs, full-batch, prediction, profile, growth, shell. Whatever peers are installed take part;
+Parts: epochs, full-batch, prediction, profile, growth, shell, accuracy. Whatever peers are installed take part;
 `pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the same
 data, initial weights and batches, and must end at the same loss. Machines differ: the ratios, taken round by round,
 are what to quote.
@@ -46,7 +46,7 @@ def main() -> None:
 
 def machine() -> str:
     """What a part was measured on, in one line."""
-    packages = ("numpy", "torch", "scikit-learn", "jax")
+    packages = ("numpy", "torch", "scikit-learn", "jax", "keras")
     names = {"scikit-learn": "sklearn"}
     versions = ", ".join(f"{p} {version(p)}" for p in packages if importlib.util.find_spec(names.get(p, p)))
     library = blas()

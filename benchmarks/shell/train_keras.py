@@ -22,8 +22,10 @@ model = keras.Sequential(
     ]
 )
 model.compile(
-    keras.optimizers.SGD(rate, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+    optimizer=keras.optimizers.SGD(rate, momentum=0.9),
+    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=["accuracy"],
 )
-model.fit(x, y, options.batch_size, options.epochs, verbose=0)
+model.fit(x, y, batch_size=options.batch_size, epochs=options.epochs, verbose=0)
 model.save("model.keras")
 print(model.evaluate(x_judge, y_judge, verbose=0, batch_size=1000)[1])

@@ -373,6 +373,16 @@ def test_the_gradient_is_linear_in_d():
     assert_allclose(network.backward(trace, 4 * d), 4 * network.backward(trace, d), rtol=1e-12)
 
 
+def test_one_trace_fills_one_array_and_then_another():
+    network, (x, labels) = perceptron(), batch()
+    trace, first, second = network.trace(7), np.zeros(network.size), np.zeros(network.size)
+    for into in (first, second):
+        _, d = cross_entropy(network.forward(x, into=trace).output, labels)
+        network.backward(trace, d, into=into)
+    assert first.any()
+    assert_array_equal(first, second)
+
+
 def test_into_receives_the_gradient_and_replaces_what_was_there():
     network = perceptron()
     x, labels = batch()

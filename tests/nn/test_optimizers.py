@@ -251,3 +251,31 @@ def test_a_step_in_pieces_is_the_same_step_bit_for_bit(monkeypatch, make):
             optimizer.step(network, np.random.default_rng(k).standard_normal(network.size))
         results.append(network.parameters)
     assert np.array_equal(*results)
+
+
+@EVERY
+def test_another_array_of_gradients_or_of_memories_is_stepped_by_as_well(make):
+    """What a step needs is cut out once; a step must notice when it is given something else."""
+    (one, other), own, copied = small_pair(), make(), make()
+    for gradient in gradients(4, one.size):
+        own.step(one, gradient)  # a new array each time
+        room = gradient.copy() if copied.steps != 1 else gradient
+        copied.step(other, room)
+        copied.state = {name: array.copy() for name, array in copied.state.items()}
+    assert_array_equal(one.parameters, other.parameters)
+    for name, array in own.state.items():
+        assert_array_equal(array, copied.state[name])
+
+
+def test_one_optimizer_can_step_one_network_and_then_another():
+    optimizer, gradient = SGD(0.1), np.ones(small().size)
+    first, second = small_pair()
+    before = first.parameters.copy()
+    optimizer.step(first, gradient)
+    optimizer.step(second, gradient)
+    assert_allclose(first.parameters, before - 0.1)
+    assert_array_equal(second.parameters, first.parameters)
+
+
+def small_pair():
+    return small(), small()

@@ -62,6 +62,18 @@ class Recorded(Training):
         return rows
 
 
+# ---------------------------------------------------------------------------------------------------- rows
+
+
+@pytest.mark.parametrize("rows", [None, np.arange(7, 47), np.arange(0, 60, 2), np.arange(59, -1, -1)])
+def test_a_full_batch_of_neighbours_is_sliced_and_gives_the_same_bits_as_gathering(rows, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", 16)
+    sliced, gathered = (training_of(batch_size=None, rows=rows) for _ in range(2))
+    assert sliced._gatherer._consecutive == (rows is None or len(rows) == 40)
+    gathered._gatherer._consecutive = False
+    assert bits(finished(sliced)) == bits(finished(gathered))
+
+
 # ------------------------------------------------------------------------------------------------- reports
 
 
