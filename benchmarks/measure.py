@@ -54,7 +54,7 @@ def compare(peers: dict, work: Work, rounds: int) -> dict:
             if turn:
                 seconds[name].append(answer["seconds"])
     known = [loss for loss in losses.values() if np.isfinite(loss)]
-    if known and max(known) - min(known) > 0.01 * max(known):  # float32 rounding grows over a thousand steps
+    if known and max(known) - min(known) > 0.01 * max(known):  # of the first epoch: rounding grows with every step
         raise SystemExit(f"The peers did not do the same work: {work}, losses {losses}")
     print(work, {name: round(statistics.median(values), 4) for name, values in seconds.items()}, flush=True)
     return {"work": dataclasses.asdict(work), "seconds": seconds, "losses": losses, "megabytes": megabytes}
@@ -173,14 +173,15 @@ def measure_command(arguments: list[str]) -> dict:
     return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss * 1024 / 1e6}
 
 
+#: Whole commands first: Linux counts what this process holds when it starts a command to that command's peak.
 PARTS: dict[str, Callable[[int], Any]] = {
+    "shell": shell,
+    "accuracy": time_to,
     "epochs": epochs,
     "full-batch": full_batch,
     "prediction": prediction,
     "profile": profile,
     "growth": growth,
-    "shell": shell,
-    "accuracy": time_to,
 }
 
 

@@ -4,9 +4,9 @@
     python benchmarks/run.py epochs shell     only these parts; the others keep their last figures
     python benchmarks/run.py --report         measure nothing; write docs/benchmarks.md again
 
-Parts: epochs, full-batch, prediction, profile, growth, shell, accuracy. Whatever peers are installed take part;
+Parts: shell, accuracy, epochs, full-batch, prediction, profile, growth. Whatever peers are installed take part;
 `pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the same
-data, initial weights and batches, and must end at the same loss. Machines differ: the ratios, taken round by round,
+data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios, taken round by round,
 are what to quote.
 """
 
@@ -37,7 +37,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(unknown)}; known: {', '.join(PARTS)}")
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     if not options.report:
-        for name in options.parts or PARTS:
+        for name in [part for part in PARTS if part in (options.parts or PARTS)]:
             print(f"{name} …", flush=True)
             results[name] = {"machine": machine(), "figures": PARTS[name](options.rounds)}
             RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -61,7 +61,7 @@ class Work:
 
 
 def time_peer(peer: Callable[[Work], Iterator[float]], work: Work) -> dict:
-    """Seconds of the fastest epoch, the mean loss of the last, and the process's peak memory; setting up is free."""
+    """Seconds of the fastest epoch, the mean loss of the first, and the process's peak memory; setting up is free."""
     seconds, losses = [], []
     epochs = peer(work)
     next(epochs)  # set up
@@ -70,4 +70,4 @@ def time_peer(peer: Callable[[Work], Iterator[float]], work: Work) -> dict:
         losses.append(float(next(epochs)))
         seconds.append(time.perf_counter() - started)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return {"seconds": min(seconds), "loss": losses[-1], "megabytes": megabytes}
+    return {"seconds": min(seconds), "loss": losses[0], "megabytes": megabytes}
