@@ -19,10 +19,10 @@ EPOCHS = """\
 ## One epoch of MNIST's 60,000 images
 
 SGD with momentum, float32, shuffled mini-batches. Each peer starts from the same weights, takes the same batches and
-has the same loss in the first epoch. chainrule keeps the images as bytes, and gathering and scaling them is in its time; the peers'
-images are scaled to float32 beforehand. *Matrix products alone* are the five products of a step and nothing else: the
-floor for anything that uses this BLAS. *PyTorch compiled* takes part in the first shape only, since each of its
-processes compiles for half a minute before the clock starts.
+has the same loss in the first epoch. chainrule keeps the images as bytes, and gathering and scaling them is in its
+time; the peers' images are scaled to float32 beforehand. *Matrix products alone* are the five products of a step and
+nothing else: the floor for anything that uses this BLAS. *PyTorch compiled* takes part in the first shape only, since
+each of its processes compiles for half a minute before the clock starts.
 """
 FULL_BATCH = """\
 ## One full-batch step on 60,000 images
@@ -58,9 +58,8 @@ ACCURACY = """\
 From process start to a model on disk, evaluation of the test set included: `chainrule train` beside the shortest
 honest script of each peer (`benchmarks/shell/`). The candidates were the same for all (hidden units, epochs, batch).
 For each peer the fastest that cleared the mark on 10,000 validation images was taken (`python benchmarks/accuracy.py`),
-and then ran once for each of five seeds on all 60,000. The median on the test set is to clear the mark. A peer that a table
-lacks was not installed, or had no candidate that cleared the mark on validation images. 99 % is for when deformations
-exist.
+and then ran once for each of five seeds on all 60,000. The median on the test set is to clear the mark. A peer that a
+table lacks was not installed, or had no candidate that cleared the mark on validation images.
 """
 
 

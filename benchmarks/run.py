@@ -6,8 +6,8 @@
 
 Parts: shell, accuracy, epochs, full-batch, prediction, profile, growth. Whatever peers are installed take part;
 `pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the same
-data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios, taken round by round,
-are what to quote.
+data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios, taken
+round by round, are what to quote.
 """
 
 import argparse
