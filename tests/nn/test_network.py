@@ -373,6 +373,15 @@ def test_the_gradient_is_linear_in_d():
     assert_allclose(network.backward(trace, 4 * d), 4 * network.backward(trace, d), rtol=1e-12)
 
 
+def test_a_batch_that_is_refused_leaves_the_trace_to_the_network_that_wrote_it():
+    network, other, (x, labels) = perceptron(), perceptron(), batch()
+    _, _, trace = gradient_of(network, x, labels)
+    with pytest.raises(ShapeError, match="room for 7"):
+        other.forward(batch(8)[0], into=trace)
+    with pytest.raises(InputError, match="does not hold a batch of this network"):
+        other.backward(trace, np.ones((7, 3)))
+
+
 def test_one_trace_fills_one_array_and_then_another():
     network, (x, labels) = perceptron(), batch()
     trace, first, second = network.trace(7), np.zeros(network.size), np.zeros(network.size)

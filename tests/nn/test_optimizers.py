@@ -254,17 +254,42 @@ def test_a_step_in_pieces_is_the_same_step_bit_for_bit(monkeypatch, make):
 
 
 @EVERY
-def test_another_array_of_gradients_or_of_memories_is_stepped_by_as_well(make):
-    """What a step needs is cut out once; a step must notice when it is given something else."""
-    (one, other), own, copied = small_pair(), make(), make()
+def test_memories_put_back_from_elsewhere_are_the_ones_that_are_stepped_by(make):
+    """As after loading a checkpoint: other arrays, the same numbers."""
+    (one, other), kept, replaced = small_pair(), make(), make()
+    room = np.empty(one.size)
     for gradient in gradients(4, one.size):
-        own.step(one, gradient)  # a new array each time
-        room = gradient.copy() if copied.steps != 1 else gradient
-        copied.step(other, room)
-        copied.state = {name: array.copy() for name, array in copied.state.items()}
+        room[:] = gradient
+        kept.step(one, room)
+        replaced.step(other, room)
+        replaced.state = {name: array.copy() for name, array in replaced.state.items()}
     assert_array_equal(one.parameters, other.parameters)
-    for name, array in own.state.items():
-        assert_array_equal(array, copied.state[name])
+    for name, array in kept.state.items():
+        assert_array_equal(array, replaced.state[name])
+
+
+@pytest.mark.parametrize("make", [SGD, AdamW])
+def test_a_weight_decay_set_between_two_steps_counts_from_the_next(make):
+    network, optimizer, gradient = small(), make(0.1, weight_decay=0.0), np.zeros(small().size)
+    before = network.parameters.copy()
+    optimizer.step(network, gradient)
+    assert_array_equal(network.parameters, before)
+    optimizer.weight_decay = 0.5
+    optimizer.step(network, gradient)
+    for block in network.layout:
+        factor = 0.95 if block.decays else 1
+        assert_allclose(block.view(network.parameters), factor * block.view(before), rtol=1e-12)
+
+
+@EVERY
+def test_a_gradient_in_the_same_array_and_in_another_take_the_same_step(make):
+    (one, other), reusing, changing = small_pair(), make(), make()
+    room = np.empty(one.size)
+    for gradient in gradients(3, one.size):
+        room[:] = gradient
+        reusing.step(one, room)
+        changing.step(other, gradient)
+    assert_array_equal(one.parameters, other.parameters)
 
 
 def test_one_optimizer_can_step_one_network_and_then_another():

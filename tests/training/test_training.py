@@ -1,6 +1,7 @@
 import copy
 import gc
 import math
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -65,13 +66,29 @@ class Recorded(Training):
 # ---------------------------------------------------------------------------------------------------- rows
 
 
-@pytest.mark.parametrize("rows", [None, np.arange(7, 47), np.arange(0, 60, 2), np.arange(59, -1, -1)])
-def test_a_full_batch_of_neighbours_is_sliced_and_gives_the_same_bits_as_gathering(rows, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", 16)
-    sliced, gathered = (training_of(batch_size=None, rows=rows) for _ in range(2))
-    assert sliced._gatherer._consecutive == (rows is None or len(rows) == 40)
-    gathered._gatherer._consecutive = False
-    assert bits(finished(sliced)) == bits(finished(gathered))
+@pytest.mark.parametrize(
+    "rows",
+    [[7, 8, 9, 10], [7], [7, 9, 8, 10], [7, 9, 11, 13], [10, 9, 8, 7], [7, 7, 10, 10], [59, 0, 59]],
+    ids=str,
+)
+def test_a_batch_is_the_prepared_pictures_of_its_rows_neighbours_or_not(rows):
+    images, labels = task()
+    training = training_of()
+    x, y = training._gatherer.gather(np.array(rows))
+    assert_array_equal(x, training.preparation.transform(images[rows]))
+    assert_array_equal(y, labels[rows])
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda training: pickle.loads(pickle.dumps(training))], ids=["copy", "pickle"]
+)
+@pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9, weight_decay=0.01), Adam(0.01)], ids=["sgd", "adam"])
+def test_a_copy_goes_on_as_the_original_does(optimizer, duplicate):
+    original = training_of(optimizer=copy.deepcopy(optimizer), average=ExponentialAverage(0.9))
+    next(iter(original))
+    copied = duplicate(original)
+    before = bits(copied)
+    assert bits(finished(copied)) == bits(finished(original)) != before
 
 
 # ------------------------------------------------------------------------------------------------- reports

@@ -328,10 +328,9 @@ class Trace:
             fits = self._kinds == tuple(map(type, network.layers)) and self._like.dtype == network.dtype
             if not fits or self.widths != (network.inputs, *network.widths):
                 raise ShapeError("This trace was made for another network; make one with network.trace(capacity).")
-            self.network = network
         if len(x) > self.capacity:
             raise ShapeError(f"x has {len(x)} rows, the trace room for {self.capacity}; make a larger one.")
-        self.x = x
+        self.network, self.x = network, x
         if len(x) != self.rows:
             self._use_rows(len(x))
 
@@ -344,6 +343,10 @@ class Trace:
         if i not in self._d_inputs:
             self._d_inputs[i] = np.empty_like(self._like, shape=(self.capacity, self.widths[i]))
         return self._d_inputs[i][: self.rows]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the views: NumPy copies them apart from what they are views of."""
+        return {**self.__dict__, "_viewed": None}
 
     def views_of(self, gradient: Array, network: Network) -> list[dict[str, Array]]:
         """The layers' places in a gradient, cut out once as long as the same array receives it."""

@@ -72,15 +72,17 @@ class Optimizer:
 
     def _pieces(self, network: Network, gradient: Array) -> list[Piece]:
         """What `_update` is given for each piece of θ; cut out once as long as nothing is another array."""
-        own = [self.state.get(name) for name in self.remembers]
-        key = (network.parameters, gradient, self.weight_decay, *own)
-        if self._plan is None or any(a is not b for a, b in zip(self._plan[0], key, strict=True)):
-            for name in self.remembers:
-                if name not in self.state:
-                    self.state[name] = np.zeros_like(network.parameters)
-            key = (*key[:3], *(self.state[name] for name in self.remembers))
-            self._plan = key, list(self._cut(network, gradient))
+        for name in self.remembers:
+            if name not in self.state:
+                self.state[name] = np.zeros_like(network.parameters)
+        given = (network.parameters, gradient, self.weight_decay, *(self.state[name] for name in self.remembers))
+        if self._plan is None or any(a is not b for a, b in zip(self._plan[0], given, strict=True)):
+            self._plan = given, list(self._cut(network, gradient))
         return self._plan[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the pieces: NumPy copies views apart from what they are views of."""
+        return {**self.__dict__, "_plan": None}
 
     def _cut(self, network: Network, gradient: Array) -> Iterator[Piece]:
         """θ in pieces: across blocks where nothing decays."""

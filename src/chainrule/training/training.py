@@ -133,8 +133,7 @@ class Training:
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         block = min(self.batch_size, BLOCK)
-        consecutive = not self.shuffles and bool((np.diff(self.rows) == 1).all())
-        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block, consecutive)
+        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block)
         self._trace = network.trace(block)
         self._d = np.empty_like(network.parameters, shape=(network.outputs, block)).T  # by columns: see losses.py
         self._gradient = np.empty_like(network.parameters)
@@ -267,17 +266,10 @@ class _Gatherer:
     """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
 
     def __init__(
-        self,
-        images: Array,
-        labels: Array,
-        preparation: Preparation,
-        dtype: np.dtype[Any],
-        capacity: int,
-        consecutive: bool,
+        self, images: Array, labels: Array, preparation: Preparation, dtype: np.dtype[Any], capacity: int
     ) -> None:
         self._images = np.ascontiguousarray(images).reshape(len(images), -1)
         self._labels = labels
-        self._consecutive = consecutive
         self._preparation = preparation
         self._bytes = np.empty((capacity, *images.shape[1:]), np.uint8)
         self._x = np.empty((capacity, preparation.width), dtype)
@@ -286,7 +278,7 @@ class _Gatherer:
     def gather(self, rows: Array) -> tuple[Array, Array]:
         """Those rows, prepared, shape (n, D), and their labels, shape (n,)."""
         n = len(rows)
-        if self._consecutive:  # nothing to gather: a batch is a slice
+        if _are_neighbours(rows):  # as in a full batch: a slice, and nothing to gather
             chosen = self._images[rows[0] : rows[0] + n].reshape(n, *self._bytes.shape[1:])
         else:
             chosen = self._bytes[:n]
@@ -294,6 +286,11 @@ class _Gatherer:
             self._images.take(rows, axis=0, out=chosen.reshape(n, -1), mode="clip")
         x = self._preparation.transform(chosen, out=self._x[:n])
         return x, self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
+
+
+def _are_neighbours(rows: Array) -> bool:
+    """Whether each row is the one after the row before; shuffled rows nearly always show at their ends that not."""
+    return bool(rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] - rows[:-1] == 1).all())
 
 
 def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) -> tuple[Array, Array | None]:
