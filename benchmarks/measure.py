@@ -8,11 +8,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from accuracy import time_to
 from peers import FULL_BATCH_PEERS, PEERS, PREDICTION_PEERS
+from processes import run_command
 from work import Work, time_peer
 
 SHAPES = (Work(128, 128), Work(800, 128, epochs=2), Work(128, 32, epochs=2))
@@ -156,21 +155,9 @@ def shell(rounds: int) -> Any:
 
 
 def measure_command(arguments: list[str]) -> dict:
-    """One run of the command line in a folder of its own, by the system's own accounting."""
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "chainrule", *arguments],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"chainrule {' '.join(arguments)} ended with {process.returncode}.")
-    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss * 1024 / 1e6}
+    """One run of the command line; what it printed is nobody's."""
+    ended = run_command([sys.executable, "-m", "chainrule", *arguments])
+    return {name: ended[name] for name in ("wall", "cpu", "megabytes")}
 
 
 #: Whole commands first: Linux counts what this process holds when it starts a command to that command's peak.

@@ -53,6 +53,26 @@ def test_the_readmes_accuracies_are_the_medians_of_the_recorded_runs():
         assert f"{100 * statistics.median(tests):.{digits}f} %" in text
 
 
+def test_the_readmes_speeds_are_the_medians_of_the_recorded_benchmarks():
+    figures = {part: result["figures"] for part, result in json.loads(read("docs/benchmarks.json")).items()}
+    to_98 = {peer: [run["seconds"] for run in p["runs"]] for peer, p in figures["accuracy"]["98"].items()}
+    keras, torch = (ratios(to_98[peer], to_98["chainrule"]) for peer in ("Keras on JAX", "PyTorch"))
+    seconds = statistics.median(to_98["chainrule"])
+    epoch = figures["epochs"][0]["seconds"]
+    eager = ratios(epoch["PyTorch eager"], epoch["chainrule"])
+    peak = statistics.median(run["megabytes"] for run in figures["shell"]["chainrule train --data mnist"])
+    for words in (
+        f"{seconds:.1f} s; PyTorch 2.13 takes {statistics.median(torch):.1f} and Keras {statistics.median(keras):.1f}",
+        f"{statistics.median(eager):.1f} times as fast ({min(eager):.1f} to {max(eager):.1f})",
+        f"{peak:.0f} MB at its peak",
+    ):
+        assert words in read("README.md")
+
+
+def ratios(theirs, ours):
+    return [a / b for a, b in zip(theirs, ours, strict=True)]
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_reached_its_goals_in_the_recorded_runs(name):
     recipe = RECIPES[name]

@@ -21,6 +21,8 @@ def arguments() -> argparse.Namespace:
 
 def load(validate: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Images (N, 784) float32 in [0, 1] and labels, to learn from and to be judged on."""
+    if "CHAINRULE_DATA" not in os.environ:
+        raise SystemExit("The peers read MNIST's four files, uncompressed, from DIR/mnist: set CHAINRULE_DATA=DIR.")
     folder = Path(os.environ["CHAINRULE_DATA"]) / "mnist"
 
     def read(part: str) -> tuple[np.ndarray, np.ndarray]:

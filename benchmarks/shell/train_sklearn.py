@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from pathlib import Path
 
 from digits import arguments, load
 from sklearn.neural_network import MLPClassifier
@@ -14,6 +15,5 @@ model = MLPClassifier(
     max_iter=options.epochs, alpha=0, random_state=options.seed,
 )  # fmt: skip
 model.fit(x, y)
-with open("model.pkl", "wb") as file:  # noqa: PTH123
-    pickle.dump(model, file)
+Path("model.pkl").write_bytes(pickle.dumps(model))
 print(model.score(x_judge, y_judge))
