@@ -78,7 +78,7 @@ def profile_step(hidden: int, rounds: int) -> dict:
     from chainrule.nn.losses import cross_entropy
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training, quiet
+    from chainrule.training.training import Training
 
     work = Work(hidden, 128)
     network = multilayer_perceptron((784, hidden, 10), rng=0)
@@ -86,7 +86,7 @@ def profile_step(hidden: int, rounds: int) -> dict:
     training = Training(network, work.images.reshape(-1, 28, 28), work.labels, optimizer=optimizer, rng=0)
     order = next(work.orders())
     stages: dict[str, list[float]] = {name: [] for name in ("gather", "forward", "loss", "backward", "update", "step")}
-    with quiet():
+    with training.at_work():
         for start in range(0, len(order) - 128, 128):
             marks = [time.perf_counter()]
             x, y = training._gatherer.gather(order[start : start + 128])
@@ -121,7 +121,7 @@ def epoch_seconds(hidden: tuple[int, ...], batch: int, examples: int, rounds: in
     """The fastest of some epochs of `Training`, evaluation left out."""
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training, quiet
+    from chainrule.training.training import Training
 
     work = WORK_FOR_GROWTH
     training = Training(
@@ -136,7 +136,7 @@ def epoch_seconds(hidden: tuple[int, ...], batch: int, examples: int, rounds: in
     best = np.inf
     for _ in range(max(2, rounds // 2)):
         started = time.perf_counter()
-        with quiet():
+        with training.at_work():
             for _ in range(training.steps_per_epoch):
                 training._take_step(training._next_rows())
         training._position = 0

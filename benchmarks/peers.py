@@ -16,7 +16,7 @@ def chainrule(work: Work) -> Iterator[float]:
     """`Training`, as `chainrule train` runs it: images stay bytes until their batch."""
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training, quiet
+    from chainrule.training.training import Training
 
     network = multilayer_perceptron((784, work.hidden, 10))
     network.parameters[:] = np.concatenate([array.ravel() for array in work.weights])
@@ -30,7 +30,7 @@ def chainrule(work: Work) -> Iterator[float]:
     )
     yield 0.0
     for order in work.orders():
-        with quiet():
+        with training.at_work():
             for start in range(0, len(order), work.batch):
                 training._take_step(order[start : start + work.batch])
         yield float(np.mean(training._losses[-training.steps_per_epoch :]))
@@ -175,7 +175,7 @@ def engine_full_batch(work: Work) -> Iterator[float]:
     """`Training` with batch_size=None: blocks of bytes, forward and backward together."""
     from chainrule.nn.network import multilayer_perceptron
     from chainrule.nn.optimizers import SGD
-    from chainrule.training.training import Training, quiet
+    from chainrule.training.training import Training
 
     network = multilayer_perceptron((784, work.hidden, 10))
     network.parameters[:] = np.concatenate([array.ravel() for array in work.weights])
@@ -183,7 +183,7 @@ def engine_full_batch(work: Work) -> Iterator[float]:
     training = Training(network, images, work.labels, optimizer=SGD(RATE), batch_size=None, epochs=work.epochs)
     yield 0.0
     for _ in range(work.epochs):
-        with quiet():
+        with training.at_work():
             training._take_step(training._next_rows())
         training._position = 0
         yield training._losses[-1]

@@ -20,6 +20,9 @@ from chainrule.nn.network import Network
 #: to the next, and the scratch need not be as long as θ; fewer would only cost more calls.
 PIECE = 32_768
 
+#: Steps between two sweeps that set to 0 what has almost faded from memory, see `Optimizer._sweep`.
+SWEEP_EVERY = 50
+
 #: θ, gradient, what is remembered, scratch, and weight decay, of one piece.
 Piece = tuple[Array, Array, list[Array], list[Array], float]
 
@@ -67,8 +70,24 @@ class Optimizer:
         if not getattr(network.parameters.flags, "writeable", True):
             raise InputError("The network's θ is read-only; train network.with_parameters(network.parameters.copy()).")
         self.steps += 1
-        for piece in self._pieces(network, gradient):
+        pieces = self._pieces(network, gradient)
+        for piece in pieces:
             self._update(*piece)
+        if self.steps % SWEEP_EVERY == 0:
+            self._sweep(pieces)
+
+    @staticmethod
+    def _sweep(pieces: list[Piece]) -> None:
+        """Set to 0 what has almost faded: a pixel that is seldom lit leaves a momentum that shrinks and shrinks.
+
+        Below 1e-38 float32 has its subnormal numbers, on which a processor may take a hundred times as long; and
+        multiplied by 0.9 the smallest of them round to themselves, so that they would never go away.
+        """
+        for θ, _, remembered, (large, _), _ in pieces:
+            for array in remembered:
+                np.abs(array, out=large)
+                np.greater(large, 1e8 * np.finfo(θ.dtype).tiny, out=large)
+                np.multiply(array, large, out=array)
 
     def _pieces(self, network: Network, gradient: Array) -> list[Piece]:
         """What `_update` is given for each piece of θ; cut out once as long as nothing is another array."""

@@ -12,6 +12,8 @@ whole, and goes on from there when iterated again.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -25,13 +27,15 @@ from chainrule.model import BLOCK, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
-from chainrule.nn.network import Network
+from chainrule.nn.network import Network, Trace
 from chainrule.nn.optimizers import ExponentialAverage, Optimizer
 from chainrule.nn.schedules import Schedule
 from chainrule.training.history import History, Report
 
 #: While it runs, training accuracy is measured on this many of the training rows.
 SAMPLE = 5_000
+#: Additions and multiplications in a matrix product below which a second thread costs more than it does.
+WORTH_SHARING = 10_000_000
 
 
 class Training:
@@ -162,17 +166,25 @@ class Training:
     def _advance(self) -> Report:
         """Train until the next report is due."""
         started = time.perf_counter()
-        with quiet():
+        with self.at_work():
             while True:
                 self._take_step(self._next_rows())
                 if self._position == len(self.rows):
                     self._position = 0
                     self.epoch += 1
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
-                        return self._evaluate(started)
+                        break
                 elif self.report_every and self.step % self.report_every == 0:
                     self.seconds += time.perf_counter() - started
                     return self._report(None, None)
+        with quiet():
+            return self._evaluate(started)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """NumPy's and BLAS's settings while steps are taken."""
+        with quiet(), _threads_for(self._trace):
+            yield
 
     def _next_rows(self) -> Array:
         """Which pictures the next step learns from; a new order at the start of each epoch."""
@@ -241,6 +253,28 @@ def quiet() -> Iterator[None]:
     with np.errstate(over="ignore", invalid="ignore"):  # puts the next line's setting back as well
         np.setbufsize(SCRATCH)
         yield
+
+
+@contextlib.contextmanager
+def _threads_for(trace: Trace) -> Iterator[None]:
+    """One BLAS thread where no product is worth sharing; θ then stays in one core's cache from step to step.
+
+    Measured on two cores, 784-128-10: batches of 32 take 0.78 of the time, batches of 128 the same.
+    """
+    largest = 2 * trace.capacity * max(a * b for a, b in itertools.pairwise(trace.widths))
+    if largest > WORTH_SHARING:
+        yield
+        return
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _blas() -> Any:
+    """NumPy's BLAS library, looked for once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tuple[Network, History]:
