@@ -89,11 +89,11 @@ def profile_step(hidden: int, rounds: int) -> dict:
     with training.at_work():
         for start in range(0, len(order) - 128, 128):
             marks = [time.perf_counter()]
-            x, y = training._gatherer.gather(order[start : start + 128])
+            x, y = training._gatherer.gather(order[start : start + 128], training.rng)
             marks.append(time.perf_counter())
-            trace = network.forward(x, into=training._trace)
+            trace = network.forward(x, into=training.objective.trace)
             marks.append(time.perf_counter())
-            _, d = cross_entropy(trace.output, y, out=training._d)
+            _, d = cross_entropy(trace.output, y, out=training.objective.d)
             marks.append(time.perf_counter())
             network.backward(trace, d, into=training._gradient)
             marks.append(time.perf_counter())

@@ -8,6 +8,7 @@
     │   ├── UnknownNameError  no dataset, recipe, layer … of that name; the near match is suggested
     │   ├── DataFileError     a data file or picture is not what it claims to be
     │   ├── ModelFileError    a model file is not one, or does not fit the data
+    │   ├── CheckpointError   a checkpoint is damaged, or belongs to another training
     │   └── OutputError       a file or folder cannot be written
     └── FailureError          exit code 1: the input was fine, the work failed (is a RuntimeError)
         ├── DivergenceError   the loss stopped being finite
@@ -65,6 +66,10 @@ class DataFileError(InputError):
 
 class ModelFileError(InputError):
     """A model file is not one, or does not fit the data."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint is damaged, or belongs to another training."""
 
 
 class OutputError(InputError):

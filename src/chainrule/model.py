@@ -67,8 +67,36 @@ class Evaluation:
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
 
+class Predictor:
+    """Whatever gives probabilities for pictures: one model, or several together."""
+
+    preparation: Preparation
+    class_names: tuple[str, ...]
+    facts: dict[str, Any]
+
+    def probabilities(self, images: Array) -> Array:
+        """The probability of each class for each picture, shape (N, C)."""
+        raise NotImplementedError
+
+    def evaluate(self, images: Array, labels: Array) -> Evaluation:
+        """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went.
+
+        Raises
+        ------
+        ShapeError, DtypeError, ValueRangeError
+            As in `probabilities`; if there is no picture, or not one label of the model's classes for each.
+        """
+        require_array("images", images)
+        if len(images) == 0:
+            raise ShapeError("There is nothing to evaluate: no pictures were given.")
+        classes = len(self.class_names)
+        require_labels(labels, len(images), classes)
+        probabilities = self.probabilities(images)
+        return Evaluation(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), classes)
+
+
 @dataclass(frozen=True)
-class Model:
+class Model(Predictor):
     """A network, the preparation of its pictures, and what is known about both.
 
     Parameters
@@ -134,21 +162,6 @@ class Model:
             np.argmax(logits, axis=1, out=result[part])
         return result
 
-    def evaluate(self, images: Array, labels: Array) -> Evaluation:
-        """Predict labelled pictures, shape (N, height, width) and (N,), and say how it went.
-
-        Raises
-        ------
-        ShapeError, DtypeError, ValueRangeError
-            As in `probabilities`; if there is no picture, or not one label of the model's classes for each.
-        """
-        require_array("images", images)
-        if len(images) == 0:
-            raise ShapeError("There is nothing to evaluate: no pictures were given.")
-        require_labels(labels, len(images), self.network.outputs)
-        probabilities = self.probabilities(images)
-        return Evaluation(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), self.network.outputs)
-
     def _count(self, images: Array, rows: Array | None) -> int:
         """How many pictures to predict, once it is clear that they can be."""
         require_array("images", images)
@@ -169,6 +182,48 @@ class Model:
             block = images[part] if rows is None else images[rows[part]]
             x = self.preparation.transform(block, out=room[: len(block)])
             yield part, self.network.forward(x, into=trace).output
+
+
+@dataclass(frozen=True)
+class Committee(Predictor):
+    """Several models asked together: the mean of their probabilities. It errs less, the less they err alike.
+
+    Parameters
+    ----------
+    models : tuple of Model, at least one
+
+    Raises
+    ------
+    ShapeError
+        If there is no model, or they do not all read pictures of one size and know the same classes.
+
+    References
+    ----------
+    Meier, Cireşan, Gambardella & Schmidhuber, Better Digit Recognition with a Committee of Simple Neural Nets (2011).
+    """
+
+    models: tuple[Model, ...]
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ShapeError("A committee needs at least one model.")
+        first = self.models[0]
+        for number, model in enumerate(self.models[1:], start=2):
+            if model.preparation.shape != first.preparation.shape or model.class_names != first.class_names:
+                raise ShapeError(
+                    f"Models 1 and {number} do not fit together: pictures {first.preparation.shape} and "
+                    f"{model.preparation.shape}, classes {', '.join(first.class_names)} and "
+                    f"{', '.join(model.class_names)}; expected the same."
+                )
+        for name in ("preparation", "class_names", "facts"):  # the first speaks for all
+            object.__setattr__(self, name, getattr(first, name))
+
+    def probabilities(self, images: Array) -> Array:
+        """The models' mean probability of each class for each picture, shape (N, C); errors as from a model."""
+        total = self.models[0].probabilities(images)
+        for model in self.models[1:]:
+            total += model.probabilities(images)
+        return total / np.asarray(len(self.models), total.dtype)
 
 
 def require_finite_parameters(network: Network) -> None:

@@ -6,6 +6,7 @@ a recipe trains.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.datasets import Dataset
+from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation, split
 from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
 from chainrule.nn.arrays import require_count
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
+from chainrule.nn.losses import cross_entropy
 from chainrule.nn.network import multilayer_perceptron
-from chainrule.nn.optimizers import SGD
+from chainrule.nn.objective import Adversary
+from chainrule.nn.optimizers import SGD, AdamW, ExponentialAverage, Optimizer
 from chainrule.nn.schedules import Constant, Schedule, WarmupCosine
 from chainrule.training.training import Training
 
@@ -84,8 +88,18 @@ class Recipe:
     epochs : int
     learning_rate : float
         The peak, where the schedule varies it.
+    optimizer : {"sgd", "adam"}
+        With momentum; or AdamW, which is Adam where weight_decay is 0.
     momentum, weight_decay : float
     schedule : {"constant", "warmup-cosine"}
+    average : float
+        Decay of the exponential average of θ, which is then the network that is kept; 0 for none.
+    label_smoothing : float
+    input_dropout, hidden_dropout : float
+    max_norm : float or None
+        Greatest length of the weights into a unit.
+    deformation : Deformation or None
+    adversary : Adversary or None
     validation : float or int
         Fraction or count of the training pictures held out.
     least_steps : int
@@ -105,9 +119,17 @@ class Recipe:
     batch_size: int | None
     epochs: int
     learning_rate: float
+    optimizer: str = "sgd"
     momentum: float = 0.0
     weight_decay: float = 0.0
     schedule: str = "constant"
+    average: float = 0.0
+    label_smoothing: float = 0.0
+    input_dropout: float = 0.0
+    hidden_dropout: float = 0.0
+    max_norm: float | None = None
+    deformation: Deformation | None = None
+    adversary: Adversary | None = None
     validation: float | int = 1 / 12
     least_steps: int = 0
     evaluate_every: int = 1
@@ -116,6 +138,35 @@ class Recipe:
         """The recipe as JSON."""
         return asdict(self)
 
+
+@dataclass(frozen=True)
+class CommitteeRecipe:
+    """Several networks, asked together.
+
+    Attributes
+    ----------
+    name, summary, source : str
+    goals : tuple of Goal
+    members : tuple of (str, int)
+        The recipe of each, and what is added to the seed for it.
+    """
+
+    name: str
+    summary: str
+    source: str
+    goals: tuple[Goal, ...]
+    members: tuple[tuple[str, int], ...]
+
+    def settings(self) -> dict[str, Any]:
+        """The recipe as JSON."""
+        return asdict(self)
+
+
+#: The optimizer of each name, as a recipe sets it.
+OPTIMIZERS: dict[str, Callable[[Recipe], Optimizer]] = {
+    "sgd": lambda recipe: SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+    "adam": lambda recipe: AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay),
+}
 
 STANDARD = Recipe(
     name="standard",
@@ -188,11 +239,131 @@ LEAKY_128 = Recipe(
     evaluate_every=20,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (STANDARD, UNIFORM_10, XAVIER_10, LEAKY_128)}
+PLAIN_800 = Recipe(
+    name="plain-800",
+    summary="One hidden layer of 800, as Simard's without deformations: Adam, averaged weights, soft labels.",
+    source="Simard, Steinkraus & Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document "
+    "Analysis (2003), 1.6 %",
+    goals=(Goal("mnist", "test", 0.984),),
+    hidden=(800,),
+    activation="relu",
+    initialization="he",
+    standardise=False,
+    batch_size=256,
+    epochs=30,
+    learning_rate=1.5e-3,
+    optimizer="adam",
+    schedule="warmup-cosine",
+    average=0.999,
+    label_smoothing=0.1,
+)
+
+DROPOUT = Recipe(
+    name="dropout",
+    summary="Two hidden layers of 1,200 and dropout: knows nothing of the pixels' neighbourhood.",
+    source="Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), 1.06 % with "
+    "max-norm",
+    goals=(Goal("mnist", "test", 0.9885),),
+    hidden=(1200, 1200),
+    activation="relu",
+    initialization="he",
+    standardise=False,
+    batch_size=256,
+    epochs=100,
+    learning_rate=1.5e-3,
+    optimizer="adam",
+    schedule="warmup-cosine",
+    average=0.999,
+    input_dropout=0.2,
+    hidden_dropout=0.5,
+)
+
+ADVERSARIAL = Recipe(
+    name="adversarial",
+    summary="Two hidden layers of 1,200, and every picture a second time where the network reads it worst.",
+    source="Miyato, Maeda, Koyama & Ishii, Virtual Adversarial Training (2018), 0.64 % with four layers and batch "
+    "normalisation",
+    goals=(Goal("mnist", "test", 0.991),),
+    hidden=(1200, 1200),
+    activation="relu",
+    initialization="he",
+    standardise=False,
+    batch_size=256,
+    epochs=60,
+    learning_rate=1.5e-3,
+    optimizer="adam",
+    schedule="warmup-cosine",
+    average=0.999,
+    adversary=Adversary(2.0),
+)
+
+SIMARD_2003 = Recipe(
+    name="simard-2003",
+    summary="One hidden layer of 800, and every picture deformed anew each time.",
+    source="Simard, Steinkraus & Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document "
+    "Analysis (2003), 0.7 %",
+    goals=(Goal("mnist", "test", 0.9935),),
+    hidden=(800,),
+    activation="relu",
+    initialization="he",
+    standardise=False,
+    batch_size=256,
+    epochs=80,
+    learning_rate=1.5e-3,
+    optimizer="adam",
+    schedule="warmup-cosine",
+    average=0.999,
+    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=34.0, sigma=4.0),
+)
+
+DEEP = Recipe(
+    name="deep",
+    summary="Two hidden layers and deformations.",
+    source="Cireşan, Meier, Gambardella & Schmidhuber, Deep, Big, Simple Neural Nets for Handwritten Digit "
+    "Recognition (2010), 0.49 % with 784-1000-500-10",
+    goals=(Goal("mnist", "test", 0.995),),
+    hidden=(1000, 500),
+    activation="relu",
+    initialization="he",
+    standardise=False,
+    batch_size=256,
+    epochs=100,
+    learning_rate=1.5e-3,
+    optimizer="adam",
+    schedule="warmup-cosine",
+    average=0.999,
+    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=34.0, sigma=4.0),
+)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        STANDARD,
+        UNIFORM_10,
+        XAVIER_10,
+        LEAKY_128,
+        PLAIN_800,
+        DROPOUT,
+        ADVERSARIAL,
+        SIMARD_2003,
+        DEEP,
+    )
+}
+
+COMMITTEE = CommitteeRecipe(
+    name="committee",
+    summary="Networks of several recipes, asked together: the mean of their probabilities decides.",
+    source="Meier, Cireşan, Gambardella & Schmidhuber, Better Digit Recognition with a Committee of Simple Neural "
+    "Nets (2011), 0.39 % with 25 networks of one hidden layer",
+    goals=(Goal("mnist", "test", 0.9958),),
+    members=(("deep", 0), ("deep", 1), ("deep", 2)),
+)
+
+COMMITTEES = {recipe.name: recipe for recipe in (COMMITTEE,)}
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that name.
+    """The recipe of that name, for one network.
 
     Raises
     ------
@@ -200,7 +371,7 @@ def find_recipe(name: str) -> Recipe:
         If there is none; names the nearest.
     """
     if name not in RECIPES:
-        raise UnknownNameError("recipe", name, RECIPES)
+        raise UnknownNameError("recipe", name, {**RECIPES, **COMMITTEES})
     return RECIPES[name]
 
 
@@ -235,6 +406,7 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
     for kind, name, known in (
         ("initialization", recipe.initialization, INITIALIZATIONS),
         ("schedule", recipe.schedule, SCHEDULES),
+        ("optimizer", recipe.optimizer, OPTIMIZERS),
     ):
         if name not in known:
             raise UnknownNameError(kind, name, known)
@@ -253,6 +425,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         activation=recipe.activation,
         initializer=weights,
         bias_initializer=biases,
+        input_dropout=recipe.input_dropout,
+        hidden_dropout=recipe.hidden_dropout,
         rng=weight_rng,
     )
     steps = math.ceil(len(rows) / (recipe.batch_size or len(rows)))
@@ -261,8 +435,13 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         network,
         images,
         dataset.train_labels,
-        optimizer=SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+        optimizer=OPTIMIZERS[recipe.optimizer](recipe),
         preparation=preparation,
+        loss=functools.partial(cross_entropy, label_smoothing=recipe.label_smoothing),
+        deformation=recipe.deformation,
+        adversary=recipe.adversary,
+        max_norm=recipe.max_norm,
+        average=ExponentialAverage(recipe.average) if recipe.average else None,
         rows=rows,
         validation_rows=validation_rows,
         batch_size=recipe.batch_size,

@@ -349,6 +349,25 @@ def test_the_input_gradient_is_there_only_for_who_asks():
     assert trace.d_input is None
 
 
+@pytest.mark.parametrize("settings", [{}, {"input_dropout": 0.3, "hidden_dropout": 0.4}], ids=["plain", "dropout"])
+def test_the_input_gradient_alone_is_the_one_that_backward_leaves(settings):
+    network = perceptron(**settings)
+    x, labels = batch()
+    expected = gradient_of(network, x, labels, seed=1, input_gradient=True)[2].d_input.copy()
+    trace = network.forward(x, rng=np.random.default_rng(1))
+    _, d = cross_entropy(trace.output, labels)
+    assert_array_equal(network.input_gradient(trace, d), expected)
+
+
+def test_the_input_gradient_alone_refuses_what_backward_refuses():
+    network = perceptron()
+    trace = network.forward(batch()[0])
+    with pytest.raises(ShapeError, match=r"d has shape \(7, 4\)"):
+        network.input_gradient(trace, np.zeros((7, 4)))
+    with pytest.raises(InputError, match="call network.forward first"):
+        perceptron().input_gradient(trace, np.zeros((7, 3)))
+
+
 def test_the_input_gradient_of_a_value_that_dropped_out_is_zero():
     network = perceptron(input_dropout=0.5)
     x, labels = batch()

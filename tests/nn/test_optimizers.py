@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 from chainrule.nn.losses import cross_entropy
 from chainrule.nn.network import multilayer_perceptron
-from chainrule.nn.optimizers import SGD, Adam, AdamW, ExponentialAverage, Optimizer
+from chainrule.nn.optimizers import SGD, Adam, AdamW, ExponentialAverage, Optimizer, limit_norms
 
 MAKE = {
     "sgd": lambda: SGD(0.1),
@@ -304,3 +304,61 @@ def test_one_optimizer_can_step_one_network_and_then_another():
 
 def small_pair():
     return small(), small()
+
+
+# ------------------------------------------------------------------------------- what has faded, and max-norm
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.05, momentum=0.9), lambda: Adam(0.001)], ids=["momentum", "adam"])
+def test_no_memory_stays_subnormal_once_the_gradient_is_gone(make):
+    network, optimizer = small(np.float32), make()
+    gradient = gradients(1, network.size, np.float32)[0]
+    optimizer.step(network, gradient)
+    for _ in range(1_500):  # 0.9^1,000 is far below what float32 has normal numbers for
+        optimizer.step(network, np.zeros_like(gradient))
+    tiny = np.finfo(np.float32).tiny
+    for memory in optimizer.state.values():
+        assert not ((memory != 0) & (np.abs(memory) < tiny)).any()
+
+
+def test_what_counts_in_memory_is_never_swept_away(monkeypatch):
+    results = []
+    for every in (1, 10**9):
+        monkeypatch.setattr("chainrule.nn.optimizers.SWEEP_EVERY", every)
+        network, optimizer = small(np.float32), SGD(0.1, momentum=0.9)
+        for gradient in gradients(60, network.size, np.float32):
+            optimizer.step(network, 1e-20 * gradient)
+        results.append(optimizer.state["velocity"].copy())
+    assert_array_equal(*results)
+
+
+def test_a_memory_that_is_not_finite_is_not_swept_under_the_carpet(monkeypatch):
+    monkeypatch.setattr("chainrule.nn.optimizers.SWEEP_EVERY", 1)
+    network, optimizer = small(np.float32), SGD(0.1, momentum=0.9)
+    optimizer.step(network, np.full(network.size, np.nan, np.float32))
+    assert np.isnan(optimizer.state["velocity"]).all()
+
+
+def test_max_norm_shortens_only_the_weights_into_units_where_they_are_too_long():
+    network = small()
+    weights = [layer.weight.copy() for layer in network.layers if hasattr(layer, "weight")]
+    before = network.parameters.copy()
+    norms = np.concatenate([np.linalg.norm(weight, axis=0) for weight in weights])
+    limit = float(np.median(norms))
+    limit_norms(network, limit)
+    after = [layer.weight for layer in network.layers if hasattr(layer, "weight")]
+    for old, new in zip(weights, after, strict=True):
+        lengths = np.linalg.norm(old, axis=0)
+        assert_allclose(np.linalg.norm(new, axis=0), np.minimum(lengths, limit))
+        assert_allclose(new / np.linalg.norm(new, axis=0), old / lengths)
+        assert_array_equal(new[:, lengths < limit], old[:, lengths < limit])
+    for block in network.layout:
+        if not block.decays:
+            assert_array_equal(network.parameters[block.slice], before[block.slice])
+
+
+def test_max_norm_leaves_short_weights_alone_bit_for_bit():
+    network = small()
+    before = network.parameters.copy()
+    limit_norms(network, 1e3)
+    assert_array_equal(network.parameters, before)

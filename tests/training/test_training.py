@@ -74,7 +74,7 @@ class Recorded(Training):
 def test_a_batch_is_the_prepared_pictures_of_its_rows_neighbours_or_not(rows):
     images, labels = task()
     training = training_of()
-    x, y = training._gatherer.gather(np.array(rows))
+    x, y = training._gatherer.gather(np.array(rows), training.rng)
     assert_array_equal(x, training.preparation.transform(images[rows]))
     assert_array_equal(y, labels[rows])
 

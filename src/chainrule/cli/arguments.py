@@ -19,7 +19,7 @@ from chainrule.errors import (
 
 if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
-    from chainrule.model import Model
+    from chainrule.model import Model, Predictor
     from chainrule.nn.arrays import Array
 
 DEFAULT_MODEL = Path("chainrule-model.safetensors")
@@ -64,15 +64,33 @@ def load_model_and_data(model_path: Path, data: str | None) -> tuple[Model, Data
     from chainrule.files.model_file import load_model
 
     model = load_model(model_path)
-    if data is not None:
-        return model, load_data(data)
+    return model, load_data(data) if data is not None else data_of(model, model_path)
+
+
+def data_of(model: Predictor, model_path: Path) -> Dataset:
+    """The data set that a model was trained on."""
     trained_on = str(model.facts.get("dataset", "auto"))
     try:
-        return model, load_data(trained_on)
+        return load_data(trained_on)
     except (DataFileError, UnknownNameError) as error:
         raise DataFileError(
             f"{model_path} was trained on {trained_on}, which is not here. Name the data: --data PATH"
         ) from error
+
+
+def load_together(paths: Sequence[Path]) -> Predictor:
+    """The model at the only path, or the committee of the models at several; nothing stands for the default."""
+    from chainrule.errors import ShapeError
+    from chainrule.files.model_file import load_model
+    from chainrule.model import Committee
+
+    models = tuple(load_model(path) for path in paths or [DEFAULT_MODEL])
+    if len(models) == 1:
+        return models[0]
+    try:
+        return Committee(models)
+    except ShapeError as error:
+        raise ModelFileError(f"{', '.join(map(str, paths))} cannot be asked together. {error}") from error
 
 
 def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array | None]:
@@ -96,7 +114,7 @@ def require_labels(dataset: Dataset, labels: Array | None) -> Array:
     return labels
 
 
-def require_fit(model: Model, model_path: Path, images: Array, labels: Array | None) -> None:
+def require_fit(model: Predictor, model_path: Path, images: Array, labels: Array | None) -> None:
     """Refuse a model that was made for pictures of another size, or for fewer classes."""
     if images.shape[1:] != tuple(model.preparation.shape):
         raise ModelFileError(

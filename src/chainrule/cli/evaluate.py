@@ -7,35 +7,43 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from chainrule.cli.arguments import DEFAULT_MODEL, JsonOption, ModelArgument, ModelDataOption, SplitOption
+from chainrule.cli.arguments import DEFAULT_MODEL, JsonOption, ModelDataOption, SplitOption
 
 if TYPE_CHECKING:
-    from chainrule.model import Evaluation, Model
+    from chainrule.model import Evaluation, Predictor
     from chainrule.nn.arrays import Array
 
 
 def evaluate(
-    model: ModelArgument = DEFAULT_MODEL,
-    /,
-    *,
+    *models: Annotated[
+        Path,
+        Parameter(
+            name="MODEL", help=f"A model file, as `chainrule train` writes it; {DEFAULT_MODEL} if none is given."
+        ),
+    ],
     data: ModelDataOption = None,
     split: SplitOption = None,
     mistakes: Annotated[Path | None, Parameter(help="Draw the most confident mistakes to this picture.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure a model's accuracy, class by class, with its 95 % interval and confusion matrix."""
-    from chainrule.cli.arguments import choose_part, load_model_and_data, require_fit, require_labels
+    """Measure a model's accuracy, class by class, with its 95 % interval and confusion matrix.
+
+    Several models are measured together, as a committee: the mean of their probabilities decides.
+    """
+    from chainrule.cli.arguments import choose_part, data_of, load_data, load_together, require_fit, require_labels
     from chainrule.cli.console import note, print_json
     from chainrule.plots import require_drawable
 
     if mistakes is not None:
         require_drawable(mistakes)
-    loaded, dataset = load_model_and_data(model, data)
+    loaded = load_together(models)
+    path = models[0] if models else DEFAULT_MODEL
+    dataset = load_data(data) if data is not None else data_of(loaded, path)
     part, images, known = choose_part(dataset, split)
     labels = require_labels(dataset, known)
     if part == "train" and split is None:
         note("There is no test part; these pictures may be the ones the model learned from.")
-    require_fit(loaded, model, images, labels)
+    require_fit(loaded, path, images, labels)
     evaluation = loaded.evaluate(images, labels)
     if mistakes is not None:
         draw_mistakes(loaded, evaluation, images, mistakes)
@@ -51,10 +59,12 @@ def evaluate(
             }
         )
     else:
+        if len(models) > 1:
+            note(f"A committee of {len(models)} models.")
         _tell(loaded, evaluation, part)
 
 
-def draw_mistakes(model: Model, evaluation: Evaluation, images: Array, path: Path, most: int = 40) -> None:
+def draw_mistakes(model: Predictor, evaluation: Evaluation, images: Array, path: Path, most: int = 40) -> None:
     """The most confident mistakes as a picture."""
     from chainrule import plots
     from chainrule.errors import InputError
@@ -73,7 +83,7 @@ def draw_mistakes(model: Model, evaluation: Evaluation, images: Array, path: Pat
     plots.save(figure, path)
 
 
-def _tell(model: Model, evaluation: Evaluation, part: str) -> None:
+def _tell(model: Predictor, evaluation: Evaluation, part: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 

@@ -12,7 +12,7 @@ from chainrule.cli.arguments import DEFAULT_MODEL, MODEL_ENDING, JsonOption, req
 from chainrule.errors import InputError
 
 if TYPE_CHECKING:
-    from chainrule.model import Model
+    from chainrule.model import Predictor
     from chainrule.nn.arrays import Array
 
 TABLES = (".csv", ".csv.gz", ".zip")
@@ -23,7 +23,8 @@ def predict(
         Path,
         Parameter(
             name="FILE",
-            help="PNG or JPEG pictures of one digit each, or a Kaggle csv; a .safetensors file is the model.",
+            help="PNG or JPEG pictures of one digit each, or a Kaggle csv; a .safetensors file is the model, "
+            "several are a committee.",
         ),
     ],
     submission: Annotated[Path | None, Parameter(help="Write ImageId,Label for a csv's rows to this file.")] = None,
@@ -35,13 +36,11 @@ def predict(
     MNIST, is fitted and centred as MNIST's digits were.
     """
     from chainrule.atomic import require_writable
+    from chainrule.cli.arguments import load_together
     from chainrule.cli.console import note, print_json, say
-    from chainrule.files.model_file import load_model
 
     models = [file for file in files if file.suffix == MODEL_ENDING]
     pictures = [file for file in files if file.suffix != MODEL_ENDING]
-    if len(models) > 1:
-        raise InputError(f"{models[0]} and {models[1]} are both models; give one.")
     if not pictures:
         raise InputError("There is nothing to predict. Give a picture: chainrule predict photo.png")
     if submission is not None:
@@ -52,7 +51,7 @@ def predict(
                 "--submission needs exactly one csv: chainrule predict test.csv --submission submission.csv"
             )
     path = models[0] if models else DEFAULT_MODEL
-    model = load_model(path)
+    model = load_together(models)
     answers = [answer for file in pictures for answer in _answers(file, model, path)]
     if submission is not None:
         _submit(submission, [model.class_names[answer["label"]] for answer in answers])
@@ -71,7 +70,7 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(TABLES)
 
 
-def _answers(file: Path, model: Model, model_path: Path) -> Iterator[dict[str, Any]]:
+def _answers(file: Path, model: Predictor, model_path: Path) -> Iterator[dict[str, Any]]:
     """File, label and probability of each picture in a file."""
     names, images = _read(file, model, model_path)
     for name, row in zip(names, model.probabilities(images), strict=True):
@@ -79,7 +78,7 @@ def _answers(file: Path, model: Model, model_path: Path) -> Iterator[dict[str, A
         yield {"file": name, "label": best, "probability": float(row[best])}
 
 
-def _read(file: Path, model: Model, model_path: Path) -> tuple[list[str], Array]:
+def _read(file: Path, model: Predictor, model_path: Path) -> tuple[list[str], Array]:
     """A name and a picture for each prediction to make."""
     import numpy as np
 

@@ -19,12 +19,12 @@ from chainrule.cli.arguments import (
     require_model_name,
     whole_number,
 )
-from chainrule.errors import ValueRangeError
+from chainrule.errors import InputError, ValueRangeError
 
 if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
     from chainrule.model import Evaluation, Model
-    from chainrule.recipes import Recipe
+    from chainrule.recipes import CommitteeRecipe, Recipe
     from chainrule.training.history import Report
     from chainrule.training.training import Training
 
@@ -55,6 +55,12 @@ def train(
     ] = None,
     seed: Annotated[int, Parameter(converter=whole_number, help="The same seed gives the same network.")] = 0,
     model: Annotated[Path, Parameter(help="Where to save the network.")] = DEFAULT_MODEL,
+    checkpoint: Annotated[
+        Path | None, Parameter(help="After every epoch, save where the training stands to this file.")
+    ] = None,
+    resume: Annotated[
+        Path | None, Parameter(help="Go on from this checkpoint, with the same settings, and go on writing to it.")
+    ] = None,
     curve: Annotated[Path | None, Parameter(help="Draw accuracy against epochs to this picture.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -66,32 +72,109 @@ def train(
     from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_data
     from chainrule.cli.console import print_json
-    from chainrule.files.model_file import save_model
     from chainrule.plots import require_drawable
-    from chainrule.recipes import find_recipe, start
+    from chainrule.recipes import COMMITTEES, find_recipe
 
-    changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
     require_model_name(model)
-    require_distinct({"--data": data, "--model": model, "--curve": curve})
+    if checkpoint is not None and resume is not None:
+        raise InputError("--resume goes on writing to its checkpoint; give --checkpoint or --resume.")
+    checkpoint = checkpoint or resume
+    require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": checkpoint})
     require_writable(model)
+    if checkpoint is not None:
+        require_writable(checkpoint)
     if curve is not None:
         require_drawable(curve)
+    if recipe in COMMITTEES:
+        members = [
+            (_changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation), seed + offset)
+            for name, offset in COMMITTEES[recipe].members
+        ]
+        for option, path in (("--curve", curve), ("--checkpoint", checkpoint)):
+            if path is not None:
+                raise InputError(
+                    f"{option} {path} is for one network, and {recipe} trains {len(members)}. Each is saved as it is "
+                    f"done, and the same command goes on after the last of them."
+                )
+        _train_committee(COMMITTEES[recipe], members, load_data(data), model, json)
+        return
+    changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
     dataset = load_data(data)
-    training = start(changed, dataset, seed)
-    last = _watch(training)
-    trained = dataclasses.replace(training.model, class_names=dataset.class_names)
-    evaluation = None
-    if dataset.test_images is not None and dataset.test_labels is not None:
-        evaluation = trained.evaluate(dataset.test_images, dataset.test_labels)
-    facts = _facts(changed, dataset, seed, training, last, evaluation)
-    trained = dataclasses.replace(trained, facts=facts)
-    save_model(trained, model)
+    training, trained, evaluation = _train_one(changed, dataset, seed, model, checkpoint, resume is not None)
+    last = training.history.reports[-1]
     if curve is not None:
         _draw_curve(training, curve)
     if json:
         print_json(_result(changed, dataset, last, evaluation, model))
     else:
         _tell(trained, dataset, training, last, evaluation, model, curve)
+
+
+def _train_one(
+    recipe: Recipe, dataset: Dataset, seed: int, path: Path, checkpoint: Path | None = None, resume: bool = False
+) -> tuple[Training, Model, Evaluation | None]:
+    """Train a network, look at the test images once, and save the model."""
+    from chainrule.files.model_file import save_model
+    from chainrule.recipes import start
+    from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
+
+    training = start(recipe, dataset, seed)
+    settings = {"dataset": _dataset_name(dataset), "recipe": recipe.settings(), "seed": seed}
+    if checkpoint is not None and resume:
+        load_checkpoint(training, checkpoint, settings)
+    for report in _watch(training, checkpoint):
+        if checkpoint is not None and report.train_accuracy is not None:
+            save_checkpoint(training, checkpoint, settings)
+    last = training.history.reports[-1]
+    trained = dataclasses.replace(training.model, class_names=dataset.class_names)
+    evaluation = None
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        evaluation = trained.evaluate(dataset.test_images, dataset.test_labels)
+    trained = dataclasses.replace(trained, facts=_facts(recipe, dataset, seed, training, last, evaluation))
+    save_model(trained, path)
+    return training, trained, evaluation
+
+
+def _train_committee(
+    recipe: CommitteeRecipe, members: list[tuple[Recipe, int]], dataset: Dataset, path: Path, json: bool
+) -> None:
+    """Train the members that do not lie here yet, each to a file of its own, and ask them together."""
+    from chainrule.cli.console import note, percent, print_json, say
+    from chainrule.model import Committee
+
+    models, paths = [], []
+    for number, (member, seed) in enumerate(members, start=1):
+        file = path.with_stem(f"{path.stem}-{number}")
+        model = _finished(file, member, dataset, seed)
+        note(f"{number} of {len(members)}: {member.name}, seed {seed}{'' if model is None else ', already trained'}")
+        models.append(_train_one(member, dataset, seed, file)[1] if model is None else model)
+        paths.append(file)
+    evaluation = None
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        evaluation = Committee(tuple(models)).evaluate(dataset.test_images, dataset.test_labels)
+    if json:
+        accuracy = None if evaluation is None else evaluation.accuracy
+        files = [str(file) for file in paths]
+        print_json({"dataset": dataset.name, "recipe": recipe.name, "test_accuracy": accuracy, "models": files})
+        return
+    if evaluation is not None:
+        low, high = evaluation.interval
+        say(f"Test accuracy    {percent(evaluation.accuracy)} together", style="bold")
+        say(f"                 95 % interval {100 * low:.2f} to {100 * high:.2f} %")
+        say(f"                 {evaluation.errors:,} of {evaluation.examples:,} images wrong")
+    names = " ".join(shlex.quote(str(file)) for file in paths)
+    say(f"\nNext:\n  chainrule evaluate {names}")
+
+
+def _finished(path: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Model | None:
+    """The member that an earlier call left at that path, if it was to be trained in the same way."""
+    from chainrule.files.model_file import load_model
+
+    if not path.exists():
+        return None
+    model = load_model(path)
+    asked = {"dataset": _dataset_name(dataset), "recipe": _plain(recipe.settings()), "seed": seed}
+    return model if all(model.facts.get(name) == value for name, value in asked.items()) else None
 
 
 def _changed(
@@ -124,8 +207,8 @@ def _changed(
     return dataclasses.replace(recipe, **changes)
 
 
-def _watch(training: Training) -> Report:
-    """Train to the end under a progress bar; the last report."""
+def _watch(training: Training, checkpoint: Path | None) -> Iterator[Report]:
+    """Train to the end under a progress bar."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from chainrule.cli.console import err, note, percent
@@ -142,7 +225,7 @@ def _watch(training: Training) -> Report:
         task = progress.add_task(
             "", total=training.epochs * training.steps_per_epoch, epoch=1, epochs=training.epochs, loss=0, accuracy=""
         )
-        for report in _until_interrupted(training):
+        for report in _until_interrupted(training, checkpoint):
             shown = report.validation_accuracy if report.validation_accuracy is not None else report.train_accuracy
             if shown is not None:
                 accuracy = f"accuracy {percent(shown)}"
@@ -156,17 +239,20 @@ def _watch(training: Training) -> Report:
             tenth = max(1, training.epochs // 10)
             if not err.is_terminal and shown is not None and report.epoch % tenth == 0:
                 note(f"epoch {report.epoch}/{training.epochs}  loss {report.loss:.4f}  {accuracy}")
-    return training.history.reports[-1]
+            yield report
 
 
-def _until_interrupted(training: Training) -> Iterator[Report]:
+def _until_interrupted(training: Training, checkpoint: Path | None) -> Iterator[Report]:
     """The reports; when Ctrl-C ends them, a word on what that means."""
     from chainrule.cli.console import note
 
     try:
         yield from training
     except KeyboardInterrupt:
-        note(f"Stopped in epoch {training.epoch + 1} of {training.epochs}. No model was saved.")
+        saved = "No model was saved."
+        if checkpoint is not None and len(training.history):
+            saved = f"Go on after epoch {training.history['epoch'][-1]}: the same command with --resume {checkpoint}"
+        note(f"Stopped in epoch {training.epoch + 1} of {training.epochs}. {saved}")
         raise
 
 
@@ -189,7 +275,7 @@ def _facts(
     if evaluation is not None:
         measured.append({"part": "test", "examples": evaluation.examples, "accuracy": evaluation.accuracy})
     return {
-        "dataset": str(Path(dataset.name).resolve()) if Path(dataset.name).exists() else dataset.name,
+        "dataset": _dataset_name(dataset),
         "source": dataset.source,
         "recipe": recipe.settings(),
         "seed": seed,
@@ -197,6 +283,17 @@ def _facts(
         "history": training.history.columns(),
         "chainrule": version("chainrule"),
     }
+
+
+def _dataset_name(dataset: Dataset) -> str:
+    return str(Path(dataset.name).resolve()) if Path(dataset.name).exists() else dataset.name
+
+
+def _plain(settings: dict[str, Any]) -> Any:
+    """Settings as a model file gives them back: lists for tuples."""
+    from json import dumps, loads
+
+    return loads(dumps(settings))
 
 
 def _result(

@@ -146,12 +146,31 @@ class Preparation:
             raise DtypeError(f"out is a NumPy array of float32 or float64, and this is {_described(out)}.")
         elif out.shape != (len(images), self.width):
             raise ShapeError(f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}.")
-        gain, offset = self._gain_and_offset(out.dtype)
+        self._gain_and_offset(out.dtype)  # refuses a dtype before anything is written
         out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
-        np.multiply(out, gain, out=out)
+        return self.scale(out)
+
+    def scale(self, rows: Floats) -> Floats:
+        """Scale and standardise rows in place that hold pixels from 0 to 255 as floats, as a `Deformer` gives them.
+
+        Parameters
+        ----------
+        rows : float array, shape (N, D)
+
+        Returns
+        -------
+        float array, shape (N, D); `rows`
+
+        Raises
+        ------
+        DtypeError
+            If the rows are neither float32 nor float64.
+        """
+        gain, offset = self._gain_and_offset(rows.dtype)
+        np.multiply(rows, gain, out=rows)
         if offset is not None:
-            np.add(out, offset, out=out)
-        return out
+            np.add(rows, offset, out=rows)
+        return rows
 
     def _gain_and_offset(self, dtype: np.dtype[Any]) -> tuple[Floats, Floats | None]:
         if dtype not in self._gains:

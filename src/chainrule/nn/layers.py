@@ -64,7 +64,7 @@ class Layer:
     def backward(
         self, x: Array, out: Array, d: Array, d_x: Array | None, workspace: Array, gradient: dict[str, Array]
     ) -> Array:
-        """From d = ∂ℓ/∂out, write the parameters' gradient, and return ∂ℓ/∂x.
+        """From d = ∂ℓ/∂out, write the parameters' gradient (none is asked for if empty), and return ∂ℓ/∂x.
 
         An elementwise layer writes ∂ℓ/∂x over `d`. Any other writes it to `d_x`; where that is None nobody asks
         for ∂ℓ/∂x, and `d` comes back.
@@ -146,9 +146,10 @@ class Dense(Layer):
     def backward(
         self, x: Array, out: Array, d: Array, d_x: Array | None, workspace: Array, gradient: dict[str, Array]
     ) -> Array:
-        np.matmul(x.T, d, out=gradient["weight"])
-        # A product with a row of ones is the sum over the examples, and about twice as fast as np.sum(d, axis=0).
-        np.matmul(workspace, d, out=gradient["bias"])
+        if gradient:
+            np.matmul(x.T, d, out=gradient["weight"])
+            # A product with a row of ones is the sum over the examples, twice as fast as np.sum(d, axis=0).
+            np.matmul(workspace, d, out=gradient["bias"])
         return d if d_x is None else np.matmul(d, self.weight.T, out=d_x)
 
 

@@ -235,6 +235,51 @@ class Network:
             If `into` is read-only, the trace was not written by this network's `forward`, or d was written over an
             output that is still needed.
         """
+        self._require_on_the_way_back(trace, d)
+        add = add and into is not None
+        gradient = np.empty_like(self.parameters) if into is None else into
+        _require_flat("into", gradient, self.size, self.dtype)
+        if not getattr(gradient.flags, "writeable", True):
+            raise InputError("into is read-only; expected an array that the gradient can be written to.")
+        part = trace.part if add else gradient
+        views = trace.views_of(part, self)
+        first = 0 if input_gradient else self._first_learning
+        for i in range(len(self.layers) - 1, first - 1, -1):
+            d = self._through(i, trace, d, views[i], wanted=i > first or input_gradient)
+        trace.d_input = d if input_gradient else None
+        return np.add(gradient, part, out=gradient) if add else gradient
+
+    @with_little_scratch
+    def input_gradient(self, trace: Trace, d: Array) -> Array:
+        """∂ℓ/∂x alone, and not θ's gradient, which saves a third of the way back.
+
+        Parameters
+        ----------
+        trace : Trace, from `forward`
+        d : float array, shape (N, C); ∂ℓ/∂output. May be overwritten.
+
+        Returns
+        -------
+        d_x : float array, shape (N, D); ∂ℓ/∂x, in the trace's room
+
+        Raises
+        ------
+        ShapeError, DtypeError, InputError
+            As from `backward`.
+        """
+        self._require_on_the_way_back(trace, d)
+        for i in range(len(self.layers) - 1, -1, -1):
+            d = self._through(i, trace, d, {}, wanted=True)
+        return d
+
+    def _through(self, i: int, trace: Trace, d: Array, views: dict[str, Array], *, wanted: bool) -> Array:
+        """Back through layer i; `wanted`: somebody asks for ∂ℓ/∂(its input)."""
+        layer = self.layers[i]
+        d_x = trace.room_for_d_input(i) if wanted and not layer.elementwise else None
+        return layer.backward(trace.input_of(i), trace.outputs[i], d, d_x, trace.workspaces[i], views)
+
+    def _require_on_the_way_back(self, trace: Trace, d: Array) -> None:
+        """Refuse what does not belong together."""
         require_rows("d", d, self.outputs, self.dtype)
         if trace.network is not self:
             raise InputError("This trace does not hold a batch of this network; call network.forward first.")
@@ -245,21 +290,6 @@ class Network:
                 f"d was written over the output of {type(self.layers[-1]).__name__}, whose derivative needs it; "
                 "give the loss another out= (or none)."
             )
-        add = add and into is not None
-        gradient = np.empty_like(self.parameters) if into is None else into
-        _require_flat("into", gradient, self.size, self.dtype)
-        if not getattr(gradient.flags, "writeable", True):
-            raise InputError("into is read-only; expected an array that the gradient can be written to.")
-        part = trace.part if add else gradient
-        views = trace.views_of(part, self)
-        first = 0 if input_gradient else self._first_learning
-        for i in range(len(self.layers) - 1, first - 1, -1):
-            layer = self.layers[i]
-            wanted = not layer.elementwise and (i > first or input_gradient)
-            d_x = trace.room_for_d_input(i) if wanted else None
-            d = layer.backward(trace.input_of(i), trace.outputs[i], d, d_x, trace.workspaces[i], views[i])
-        trace.d_input = d if input_gradient else None
-        return np.add(gradient, part, out=gradient) if add else gradient
 
     def _views(self, flat: Array) -> list[dict[str, Array]]:
         """For each layer, its parameters' places in θ or in a gradient, by name."""

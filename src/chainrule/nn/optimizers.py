@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 from chainrule.nn.arrays import Array, require_array, require_fraction, require_rate
+from chainrule.nn.layers import Dense
 from chainrule.nn.network import Network
 
 #: How many parameters are updated at a time. Their θ, gradient, momentum and scratch stay in cache from one operation
@@ -317,14 +318,37 @@ class ExponentialAverage:
             If it is no array, or not like the θ before.
         """
         require_array("parameters", parameters)
-        if self.parameters is None or self._room is None:
-            self.parameters, self._room = parameters.copy(), np.empty_like(parameters)
+        if self.parameters is None:
+            self.parameters = parameters.copy()
         if parameters.shape != self.parameters.shape:
             raise ShapeError(f"θ has shape {parameters.shape}, the average {self.parameters.shape}; expected the same.")
         if parameters.dtype != self.parameters.dtype:
             raise DtypeError(f"θ is {parameters.dtype}, the average {self.parameters.dtype}; expected the same.")
+        if self._room is None:
+            self._room = np.empty_like(parameters)
         β = min(self.decay, self.updates / (self.updates + 1))
         np.subtract(parameters, self.parameters, out=self._room)
         np.multiply(self._room, 1 - β, out=self._room)
         np.add(self.parameters, self._room, out=self.parameters)
         self.updates += 1
+
+
+def limit_norms(network: Network, greatest: float) -> None:
+    """Max-norm: shrink the weights into each unit so that they are no longer than `greatest`, in place.
+
+        w ← w · min(1, greatest/‖w‖)        w: a column of `weight`
+
+    Parameters
+    ----------
+    network : Network
+    greatest : float, above 0
+
+    References
+    ----------
+    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), section 5.1.
+    """
+    for layer in network.layers:
+        if isinstance(layer, Dense):
+            norms = np.sqrt(np.einsum("ij,ij->j", layer.weight, layer.weight))
+            if norms.max() > greatest:
+                np.multiply(layer.weight, greatest / np.maximum(norms, greatest), out=layer.weight)

@@ -21,14 +21,16 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.deformations import Deformation, Deformer
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
+from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
 from chainrule.model import BLOCK, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import Network, Trace
-from chainrule.nn.optimizers import ExponentialAverage, Optimizer
+from chainrule.nn.objective import Adversary, Objective
+from chainrule.nn.optimizers import ExponentialAverage, Optimizer, limit_norms
 from chainrule.nn.schedules import Schedule
 from chainrule.training.history import History, Report
 
@@ -36,6 +38,8 @@ from chainrule.training.history import History, Report
 SAMPLE = 5_000
 #: Additions and multiplications in a matrix product below which a second thread costs more than it does.
 WORTH_SHARING = 10_000_000
+#: What a training counts.
+_COUNTED = ("epoch", "step", "seconds", "_position")
 
 
 class Training:
@@ -61,6 +65,12 @@ class Training:
     epochs : int
     schedule : callable, optional
         The learning rate of each step; the optimizer's own where not given.
+    deformation : Deformation, optional
+        Every picture is deformed anew each time it is learned from.
+    adversary : Adversary, optional
+        Adds the loss at inputs moved for the worse.
+    max_norm : float, optional
+        After each step, the greatest length of the weights into a unit.
     average : ExponentialAverage, optional
         Averages θ; the average is then what is evaluated and kept.
     evaluate_every : int
@@ -103,6 +113,9 @@ class Training:
         batch_size: int | None = 128,
         epochs: int = 10,
         schedule: Schedule | None = None,
+        deformation: Deformation | None = None,
+        adversary: Adversary | None = None,
+        max_norm: float | None = None,
         average: ExponentialAverage | None = None,
         evaluate_every: int = 1,
         report_every: int | None = None,
@@ -117,7 +130,10 @@ class Training:
         self.rows, self.validation_rows = _choose_rows(rows, validation_rows, len(images))
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
-        self.loss, self.schedule = loss, schedule
+        self.schedule = schedule
+        if max_norm is not None and not max_norm > 0:
+            raise ValueRangeError(f"max_norm is {max_norm!r}; expected above 0, or None for none.")
+        self.max_norm = max_norm
         self._asked_rate = optimizer.learning_rate  # before a schedule takes over
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
@@ -137,9 +153,8 @@ class Training:
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         block = min(self.batch_size, BLOCK)
-        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block)
-        self._trace = network.trace(block)
-        self._d = np.empty_like(network.parameters, shape=(network.outputs, block)).T  # by columns: see losses.py
+        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block, deformation)
+        self.objective = Objective(network, block, loss, adversary)
         self._gradient = np.empty_like(network.parameters)
 
     @property
@@ -158,6 +173,54 @@ class Training:
     def model(self) -> Model:
         """The result with its preparation, ready to predict."""
         return Model(self.result, self.preparation, tuple(str(c) for c in range(self.network.outputs)))
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Everything that a training which goes on needs, between two reports: arrays by name, and the rest as JSON."""
+        arrays = {"parameters": self.network.parameters, "order": self._order}
+        arrays |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
+        numbers = {name: getattr(self, name) for name in _COUNTED}
+        numbers |= {
+            "optimizer_steps": self.optimizer.steps,
+            "learning_rate": self.optimizer.learning_rate,
+            "rng": self.rng.bit_generator.state,
+            "losses": self._losses,
+            "history": self.history.columns(),
+            "updates": 0,
+        }
+        if self.average is not None and self.average.parameters is not None:
+            arrays["average"], numbers["updates"] = self.average.parameters, self.average.updates
+        return arrays, numbers
+
+    def restore(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
+        """Go on from where another training with the same settings and data was; the next bits are what its were.
+
+        Parameters
+        ----------
+        arrays, numbers : as from `state`
+
+        Raises
+        ------
+        ShapeError
+            If an array does not have the shape of what it is to replace.
+        InputError
+            If something is missing, or is no state of such a training.
+        """
+        try:
+            self._order = _like("order", arrays["order"], self._order)
+            self.network.parameters[...] = _like("parameters", arrays["parameters"], self.network.parameters)
+            for name in self.optimizer.remembers if numbers["optimizer_steps"] else ():
+                array = arrays[f"optimizer.{name}"]
+                self.optimizer.state[name] = _like(name, array, self.network.parameters)
+            if self.average is not None and numbers["updates"]:
+                self.average.parameters = _like("average", arrays["average"], self.network.parameters)
+                self.average.updates = numbers["updates"]
+            self.optimizer.steps, self.optimizer.learning_rate = numbers["optimizer_steps"], numbers["learning_rate"]
+            self.rng.bit_generator.state = numbers["rng"]
+            self._losses, self.history = list(numbers["losses"]), History.from_columns(numbers["history"])
+            for name in _COUNTED:
+                setattr(self, name, numbers[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"This is no state of such a training: {error!r}.") from error
 
     def __iter__(self) -> Iterator[Report]:
         while self.epoch < self.epochs:
@@ -183,7 +246,7 @@ class Training:
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """NumPy's and BLAS's settings while steps are taken."""
-        with quiet(), _threads_for(self._trace):
+        with quiet(), _threads_for(self.objective.trace):
             yield
 
     def _next_rows(self) -> Array:
@@ -200,14 +263,15 @@ class Training:
             self.optimizer.learning_rate = self.schedule(self.step)
         loss = 0.0
         for start in range(0, len(rows), BLOCK):
-            x, y = self._gatherer.gather(rows[start : start + BLOCK])
-            trace = self.network.forward(x, rng=self.rng, into=self._trace)
-            part, d = self.loss(trace.output, y, out=self._d[: len(x)], total=len(rows))
-            self.network.backward(trace, d, into=self._gradient, add=start > 0)
-            loss += part
+            x, y = self._gatherer.gather(rows[start : start + BLOCK], self.rng)
+            loss += self.objective.gradient(
+                self.network, x, y, rng=self.rng, total=len(rows), into=self._gradient, add=start > 0
+            )
         if not math.isfinite(loss):
             raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
         self.optimizer.step(self.network, self._gradient)
+        if self.max_norm is not None:
+            limit_norms(self.network, self.max_norm)
         if self.average is not None:
             self.average.update(self.network.parameters)
         self._losses.append(loss)
@@ -296,21 +360,35 @@ def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tupl
     return training.result, training.history
 
 
+def _like(name: str, array: Array, old: Array) -> Array:
+    """A copy of an array, refused unless it is like the one it is to replace."""
+    if array.shape != old.shape or array.dtype != old.dtype:
+        raise ShapeError(f"{name} is {array.dtype} {array.shape}; expected {old.dtype} {old.shape}.")
+    return array.copy()
+
+
 class _Gatherer:
     """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
 
     def __init__(
-        self, images: Array, labels: Array, preparation: Preparation, dtype: np.dtype[Any], capacity: int
+        self,
+        images: Array,
+        labels: Array,
+        preparation: Preparation,
+        dtype: np.dtype[Any],
+        capacity: int,
+        deformation: Deformation | None,
     ) -> None:
         self._images = np.ascontiguousarray(images).reshape(len(images), -1)
         self._labels = labels
         self._preparation = preparation
+        self._deformer = None if deformation is None else Deformer(deformation, preparation.shape, dtype)
         self._bytes = np.empty((capacity, *images.shape[1:]), np.uint8)
         self._x = np.empty((capacity, preparation.width), dtype)
         self._chosen_labels = np.empty(capacity, np.int64)
 
-    def gather(self, rows: Array) -> tuple[Array, Array]:
-        """Those rows, prepared, shape (n, D), and their labels, shape (n,)."""
+    def gather(self, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Those rows, deformed if asked for and prepared, shape (n, D), and their labels, shape (n,)."""
         n = len(rows)
         if _are_neighbours(rows):  # as in a full batch: a slice, and nothing to gather
             chosen = self._images[rows[0] : rows[0] + n].reshape(n, *self._bytes.shape[1:])
@@ -318,8 +396,11 @@ class _Gatherer:
             chosen = self._bytes[:n]
             # mode="clip" spares a second copy; the rows were checked when training began.
             self._images.take(rows, axis=0, out=chosen.reshape(n, -1), mode="clip")
-        x = self._preparation.transform(chosen, out=self._x[:n])
-        return x, self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
+        y = self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
+        x = self._x[:n]
+        if self._deformer is None:
+            return self._preparation.transform(chosen, out=x), y
+        return self._preparation.scale(self._deformer.deform(chosen, rng, out=x)), y
 
 
 def _are_neighbours(rows: Array) -> bool:

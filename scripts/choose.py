@@ -1,0 +1,104 @@
+"""Try settings on 10,000 images held out of the training set, and keep what came out in docs/choices.jsonl.
+
+    python scripts/choose.py deep                                     the recipe as it stands
+    python scripts/choose.py deep '{"epochs": 40}' '{"epochs": 80}'   with other settings, one run each
+
+Every choice behind a recipe of accuracy was made by these errors, on the last 10,000 of the 60,000 training images; the
+test images are not even loaded. Runs that stand in the file are not repeated, and each leaves its model in runs/, so
+that committees can be tried out:
+
+    python scripts/choose.py --committee runs/choose-*.safetensors
+
+The seeds are others than those of the recorded results.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from chainrule.data.datasets import Dataset, load_dataset
+from chainrule.data.deformations import Deformation
+from chainrule.files.model_file import load_model, save_model
+from chainrule.model import Committee, Model
+from chainrule.nn.objective import Adversary
+from chainrule.recipes import RECIPES, Recipe, start
+
+CHOICES = Path(__file__).parent.parent / "docs" / "choices.jsonl"
+MODELS = CHOICES.parent.parent / "runs"
+HELD_OUT = 10_000
+NESTED = {"deformation": Deformation, "adversary": Adversary}
+
+
+def main() -> None:
+    """Run what is asked for and not yet known."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe", nargs="?", choices=list(RECIPES))
+    parser.add_argument("changes", nargs="*", default=["{}"], help="JSON objects of settings to change")
+    parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--committee", nargs="+", type=Path, metavar="MODEL", help="ask these models together")
+    options = parser.parse_args()
+    if options.committee:
+        models = [load_model(path) for path in options.committee]
+        print(f"{100 * validation_error(Committee(tuple(models))):.2f} % together")
+        return
+    for changes in map(json.loads, options.changes):
+        recipe = changed(RECIPES[options.recipe], changes | {"validation": 0})
+        run = {"recipe": recipe.name, "seed": options.seed, "settings": settings(recipe)}
+        if all({name: old[name] for name in run} != run for old in read()):
+            run |= try_out(recipe, options.seed)
+            with CHOICES.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(run) + "\n")
+            print(changes, f"{100 * run['error']:.2f} % in {run['seconds']} s", flush=True)
+
+
+def changed(recipe: Recipe, changes: dict) -> Recipe:
+    """The recipe with settings as JSON has them."""
+    ready = {
+        name: NESTED[name](**value) if name in NESTED and value is not None else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(recipe, **ready)
+
+
+def settings(recipe: Recipe) -> dict:
+    """What decides how a recipe trains, as JSON gives it back."""
+    prose = ("name", "summary", "source", "goals")
+    return json.loads(json.dumps({k: v for k, v in recipe.settings().items() if k not in prose}))
+
+
+def read() -> list[dict]:
+    """All runs so far."""
+    return [json.loads(line) for line in CHOICES.read_text(encoding="utf-8").splitlines()] if CHOICES.exists() else []
+
+
+def try_out(recipe: Recipe, seed: int) -> dict:
+    """Train on 50,000 images; the error on the other 10,000, at the end and nowhere else."""
+    dataset = load_dataset("mnist")
+    learned = Dataset(
+        dataset.train_images[:-HELD_OUT], dataset.train_labels[:-HELD_OUT], None, None, dataset.class_names, "mnist"
+    )
+    training = start(recipe, learned, seed)
+    for report in training:
+        print(f"  epoch {report.epoch}: {report.loss:.4f}", file=sys.stderr)
+    MODELS.mkdir(exist_ok=True)
+    name = hashlib.sha256(json.dumps([settings(recipe), seed]).encode()).hexdigest()[:8]
+    save_model(training.model, MODELS / f"choose-{recipe.name}-{name}.safetensors")
+    return {
+        "error": round(validation_error(training.model), 6),
+        "train_error": round(1 - training.history.reports[-1].train_accuracy, 6),
+        "seconds": round(training.seconds, 1),
+        "model": name,
+    }
+
+
+def validation_error(model: Model | Committee) -> float:
+    """On the images held out."""
+    dataset = load_dataset("mnist")
+    return 1 - model.evaluate(dataset.train_images[-HELD_OUT:], dataset.train_labels[-HELD_OUT:]).accuracy
+
+
+if __name__ == "__main__":
+    main()
