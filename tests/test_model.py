@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule import model as module
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, DtypeError, ShapeError, ValueRangeError
-from chainrule.model import BLOCK, Evaluation, Model
+from chainrule.model import BLOCK, Committee, Evaluation, Model
 from chainrule.nn.network import multilayer_perceptron
 
 COUNT = BLOCK + 1
@@ -272,3 +272,51 @@ def test_a_network_that_is_not_finite_predicts_nothing(images, value):
     for ask in (model.predict, model.probabilities, lambda images: model.evaluate(images, np.zeros(COUNT, int))):
         with pytest.raises(ValueRangeError, match=r"^dense2\.bias contains NaN or infinity, so .* cannot predict"):
             ask(images)
+
+
+# ---------------------------------------------------------------------------------------------- committees
+
+
+def other_model(seed, **changes):
+    """A model like the others, with other weights."""
+    network = multilayer_perceptron((12, 5, 3), rng=seed)
+    return Model(network, model_of().preparation, changes.pop("names", NAMES), **changes)
+
+
+def test_a_committees_probabilities_are_the_mean_of_its_models(images):
+    models = (model_of(), other_model(7), other_model(8))
+    expected = np.mean([model.probabilities(images) for model in models], axis=0)
+    assert_allclose(Committee(models).probabilities(images), expected, rtol=1e-6)
+
+
+def test_a_committee_of_one_is_that_model(images):
+    model = model_of()
+    assert_array_equal(Committee((model,)).probabilities(images), model.probabilities(images))
+
+
+def test_a_committee_is_evaluated_by_its_own_decisions(images):
+    labels = np.random.default_rng(3).integers(0, 3, COUNT)
+    committee = Committee((model_of(), other_model(7)))
+    evaluation = committee.evaluate(images, labels)
+    assert_array_equal(evaluation.predictions, committee.probabilities(images).argmax(axis=1))
+    assert evaluation.errors == np.count_nonzero(evaluation.predictions != labels)
+
+
+def test_the_first_of_a_committee_speaks_for_all():
+    first = other_model(7, facts={"dataset": "mnist"})
+    committee = Committee((first, model_of()))
+    assert committee.facts == {"dataset": "mnist"}
+    assert committee.class_names == NAMES
+    assert committee.preparation is first.preparation
+
+
+@pytest.mark.parametrize("case", ["none", "classes", "pictures"])
+def test_models_that_cannot_be_asked_together_are_refused(case):
+    wide = Model(multilayer_perceptron((20, 5, 3), rng=0), Preparation((4, 5)), NAMES)
+    models = {
+        "none": (),
+        "classes": (model_of(), other_model(7, names=("ant", "bee", "cow"))),
+        "pictures": (model_of(), wide),
+    }[case]
+    with pytest.raises(ShapeError, match="at least one" if case == "none" else "Models 1 and 2"):
+        Committee(models)

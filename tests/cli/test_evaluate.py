@@ -1,9 +1,13 @@
 import numpy as np
+import pytest
+from PIL import Image
 
+from chainrule.cli import main
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
+from chainrule.data.photo import read_photo
 from chainrule.files.model_file import load_model, save_model
-from chainrule.model import Model
+from chainrule.model import Committee, Model
 
 
 def test_evaluate_gives_accuracy_interval_and_confusion(run, trained):
@@ -98,3 +102,42 @@ def test_a_wrong_split_is_named(run, trained):
     finished = run("evaluate", trained, "--split", "tset")
     assert finished.code == 2
     assert "expected train or test" in finished.err
+
+
+# ---------------------------------------------------------------------------------------------- committees
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """Another model of the embedded digits."""
+    path = tmp_path_factory.mktemp("second") / "second.safetensors"
+    assert main(["train", "--data", "digits", "--epochs", "3", "--seed", "5", "--model", str(path), "--json"]) == 0
+    return path
+
+
+def test_several_models_are_measured_together(run, trained, second):
+    finished = run("evaluate", trained, second)
+    assert "A committee of 2 models" in finished.err
+    digits = load_dataset("digits")
+    together = Committee((load_model(trained), load_model(second))).evaluate(digits.test_images, digits.test_labels)
+    assert run("evaluate", trained, second, "--json").json["errors"] == together.errors
+    assert f"{together.errors} wrong" in finished.out
+
+
+def test_models_that_do_not_fit_together_are_named(run, trained, tmp_path):
+    digits = load_model(trained)
+    save_model(Model(digits.network, digits.preparation, tuple("abcdefghij")), tmp_path / "letters.safetensors")
+    finished = run("evaluate", trained, "letters.safetensors")
+    assert finished.code == 2
+    assert "letters.safetensors cannot be asked together" in finished.err
+    assert "classes" in finished.err
+
+
+def test_predict_asks_several_models_together(run, trained, second, tmp_path):
+    digits = load_dataset("digits")
+    Image.fromarray(255 - digits.test_images[3]).resize((280, 280)).save(tmp_path / "digit.png")
+    picture = read_photo(tmp_path / "digit.png", shape=(28, 28))[np.newaxis]
+    expected = Committee((load_model(trained), load_model(second))).probabilities(picture)[0]
+    (answer,) = run("predict", trained, second, "digit.png", "--json").json
+    assert answer["label"] == expected.argmax()
+    assert answer["probability"] == pytest.approx(expected.max(), abs=1e-6)

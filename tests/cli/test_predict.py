@@ -63,7 +63,7 @@ def test_the_rows_of_a_csv_are_numbered_from_1(run, trained, tmp_path, digits):
         (("missing.png",), "missing.png"),
         (("text.png",), "text.png is not a PNG or JPEG picture"),
         (("blank.png",), "blank.png"),
-        (("other.safetensors", "blank.png"), "both models"),
+        (("other.safetensors", "blank.png"), "There is no model file other.safetensors"),
         (("blank.png", "--submission", "s.csv"), "exactly one csv"),
     ],
 )

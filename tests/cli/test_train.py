@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
 from chainrule.files.model_file import load_model
+from chainrule.recipes import COMMITTEES, CommitteeRecipe, find_recipe, start
+from chainrule.training.checkpoint import save_checkpoint
 
 QUICK = ("train", "--data", "digits", "--epochs", 2)
 
@@ -214,3 +217,96 @@ def test_a_redirected_stream_with_a_small_alphabet_is_written_in_utf8(tmp_path, 
 def test_the_result_is_json_on_a_narrow_terminal_too(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     assert json.loads(run(*QUICK, "--json").out)
+
+
+# ------------------------------------------------------------------------------- committees and checkpoints
+
+
+@pytest.fixture
+def small_committee(monkeypatch):
+    """A committee of three small networks."""
+    committee = CommitteeRecipe("small", "Three.", "here", (), (("standard", 0), ("standard", 1), ("plain-800", 0)))
+    monkeypatch.setitem(COMMITTEES, "small", committee)
+    return (
+        "train",
+        "--recipe",
+        "small",
+        "--data",
+        "digits",
+        "--epochs",
+        "2",
+        "--hidden",
+        "8",
+        "--model",
+        "m.safetensors",
+    )
+
+
+def test_a_committee_is_trained_each_to_a_file_of_its_own_and_asked_together(run, small_committee, tmp_path):
+    finished = run(*small_committee)
+    assert finished.code == 0
+    files = [f"m-{number}.safetensors" for number in (1, 2, 3)]
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == files
+    assert "together" in finished.out
+    assert f"chainrule evaluate {' '.join(files)}" in finished.out
+    assert [load_model(tmp_path / file).facts["seed"] for file in files] == [0, 1, 0]
+    result = run(*small_committee, "--json").json
+    assert result["test_accuracy"] == run("evaluate", *files, "--json").json["accuracy"]
+    assert result["models"] == files
+
+
+def test_a_stopped_committee_goes_on_after_the_members_that_are_done(run, small_committee, tmp_path):
+    run(*small_committee)
+    (tmp_path / "m-2.safetensors").unlink()
+    kept = (tmp_path / "m-1.safetensors").stat().st_mtime_ns
+    err = run(*small_committee).err
+    assert "1 of 3: standard, seed 0, already trained" in err
+    assert "2 of 3: standard, seed 1\n" in err
+    assert (tmp_path / "m-1.safetensors").stat().st_mtime_ns == kept
+    assert "already trained" not in run(*small_committee, "--seed", "9").err
+
+
+def test_a_committee_takes_no_curve_and_no_checkpoint(run, small_committee):
+    for option, file in (("--curve", "c.png"), ("--checkpoint", "c.ckpt")):
+        finished = run(*small_committee, option, file)
+        assert finished.code == 2
+        assert f"{option} {file} is for one network" in finished.err
+
+
+def test_a_training_resumed_from_its_checkpoint_ends_with_the_same_network(run, tmp_path):
+    command = ("train", "--data", "digits", "--epochs", "4", "--hidden", "8")
+    run(*command, "--model", "straight.safetensors")
+    run(*command, "--model", "stopped.safetensors", "--checkpoint", "run.ckpt")
+    digits = load_dataset("digits")
+    recipe = replace(find_recipe("standard"), hidden=(8,), epochs=4, least_steps=0)
+    training = start(recipe, digits, 0)
+    for report in training:
+        if report.epoch == 2:
+            break
+    settings = {"dataset": "digits", "recipe": recipe.settings(), "seed": 0}
+    save_checkpoint(training, tmp_path / "half.ckpt", settings)
+    finished = run(*command, "--model", "resumed.safetensors", "--resume", "half.ckpt")
+    assert finished.code == 0
+    one, two, three = (load_model(tmp_path / f"{n}.safetensors").network for n in ("straight", "stopped", "resumed"))
+    assert np.array_equal(one.parameters, two.parameters)
+    assert np.array_equal(one.parameters, three.parameters)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--resume", "none.ckpt"), "There is no checkpoint none.ckpt"),
+        (("--resume", "run.ckpt", "--seed", "1"), "seed was 0 and is 1"),
+        (("--resume", "run.ckpt", "--learning-rate", "0.5"), "recipe.learning_rate was 0.15 and is 0.5"),
+        (("--resume", "run.ckpt", "--checkpoint", "other.ckpt"), "give --checkpoint or --resume"),
+        (("--checkpoint", "m.safetensors", "--model", "m.safetensors"), "would be both"),
+        (("--checkpoint", "no/run.ckpt"), "no/run.ckpt"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_resumed_says_why(run, arguments, message):
+    command = ("train", "--data", "digits", "--epochs", "2", "--hidden", "8")
+    run(*command, "--checkpoint", "run.ckpt")
+    finished = run(*command, *arguments)
+    assert finished.code == 2
+    assert message in finished.err

@@ -209,7 +209,15 @@ def test_a_warm_batch_allocates_nothing_of_its_size(images):
 
 @pytest.mark.parametrize(
     "ranges",
-    [{"scaling": 1.0}, {"shear": 90}, {"rotation": -1}, {"shift": np.inf}, {"alpha": "2"}, {"sigma": 0}, {"shift": True}],
+    [
+        {"scaling": 1.0},
+        {"shear": 90},
+        {"rotation": -1},
+        {"shift": np.inf},
+        {"alpha": "2"},
+        {"sigma": 0},
+        {"shift": True},
+    ],
     ids=str,
 )
 def test_ranges_without_sense_are_refused_by_name(ranges):

@@ -364,7 +364,7 @@ def test_the_input_gradient_alone_refuses_what_backward_refuses():
     trace = network.forward(batch()[0])
     with pytest.raises(ShapeError, match=r"d has shape \(7, 4\)"):
         network.input_gradient(trace, np.zeros((7, 4)))
-    with pytest.raises(InputError, match="call network.forward first"):
+    with pytest.raises(InputError, match=r"call network\.forward first"):
         perceptron().input_gradient(trace, np.zeros((7, 3)))
 
 

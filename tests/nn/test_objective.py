@@ -161,7 +161,9 @@ def test_an_input_without_a_direction_stays_where_it_is(network, batch):
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("settings", [{"epsilon": 0}, {"epsilon": -1}, {"epsilon": 1, "xi": 0}, {"epsilon": np.nan}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"epsilon": 0}, {"epsilon": -1}, {"epsilon": 1, "xi": 0}, {"epsilon": np.nan}], ids=str
+)
 def test_lengths_that_are_none_are_refused(settings):
     with pytest.raises(ValueRangeError, match="epsilon"):
         Adversary(**settings)

@@ -1,4 +1,4 @@
-"""`chainrule show`: look at the data, the predictions, the mistakes, the weights, the curve."""
+"""`chainrule show`: look at the data, plain and deformed, the predictions, the mistakes, the weights, the curve."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Request:
 
 
 def show(
-    what: Annotated[str, Parameter(help="data, predictions, mistakes, weights or curve.")],
+    what: Annotated[str, Parameter(help="data, deformed, predictions, mistakes, weights or curve.")],
     model: Annotated[
         Path | None, Parameter(show_default=False, help=f"A model file; {DEFAULT_MODEL} where not given.")
     ] = None,
@@ -72,7 +72,10 @@ def show(
     ] = None,
     out: Annotated[Path | None, Parameter(help="Draw to this picture instead of the terminal.")] = None,
 ) -> None:
-    """Draw images, predictions, mistakes, weights or the training curve, in the terminal or to a picture."""
+    """Draw images, as they are or deformed, predictions, mistakes, weights or the training curve.
+
+    In the terminal, or to a picture. The deformations are those of the recipe `simard-2003`.
+    """
     if what not in _VIEWS:
         raise UnknownNameError("view", what, _VIEWS)
     if model is not None and model.suffix != MODEL_ENDING:
@@ -81,7 +84,7 @@ def show(
         from chainrule.plots import require_drawable
 
         require_drawable(out)
-    if what == "data" and data is None:
+    if what in ("data", "deformed") and data is None:
         data = _data_of(model)
     _VIEWS[what](Request(model or DEFAULT_MODEL, data, split, index, out))
     if out is not None:
@@ -105,6 +108,26 @@ def _show_data(request: Request) -> None:
     rows = choose_rows(request.index, len(images), "pictures", request.most)
     titles = [f"image {i}" if labels is None else dataset.class_names[labels[i]] for i in rows]
     _draw(images[rows], titles, request.out)
+
+
+def _show_deformed(request: Request) -> None:
+    """Each picture, and beside it the same picture in another hand, again and again."""
+    import numpy as np
+
+    from chainrule.data.deformations import Deformation, Deformer
+    from chainrule.recipes import SIMARD_2003
+
+    dataset = load_data(request.data or "auto")
+    _, images, _ = choose_part(dataset, request.split)
+    rows = choose_rows(request.index, len(images), "pictures", 1 if request.out is None else 4)
+    copies = IN_TERMINAL - 1 if request.out is None else 9
+    deformer = Deformer(SIMARD_2003.deformation or Deformation(), (images.shape[1], images.shape[2]))
+    shown, titles, rng = [], [], np.random.default_rng(0)
+    for row in rows:
+        others = deformer.deform(images[[row] * copies], rng).reshape(copies, *images.shape[1:])
+        shown += [images[row], *np.rint(others).astype(np.uint8)]
+        titles += [f"image {row}", *[""] * copies]
+    _draw(np.stack(shown), titles, request.out)
 
 
 def _show_predictions(request: Request) -> None:
@@ -209,6 +232,7 @@ def _draw_predictions(images: Array, predicted: list[str], labels: list[str], ou
 
 _VIEWS: dict[str, Callable[[Request], None]] = {
     "data": _show_data,
+    "deformed": _show_deformed,
     "predictions": _show_predictions,
     "mistakes": _show_mistakes,
     "weights": _show_weights,

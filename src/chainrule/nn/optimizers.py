@@ -325,11 +325,13 @@ class ExponentialAverage:
         if parameters.dtype != self.parameters.dtype:
             raise DtypeError(f"θ is {parameters.dtype}, the average {self.parameters.dtype}; expected the same.")
         if self._room is None:
-            self._room = np.empty_like(parameters)
+            self._room = np.empty_like(parameters, shape=min(PIECE, len(parameters)))
         β = min(self.decay, self.updates / (self.updates + 1))
-        np.subtract(parameters, self.parameters, out=self._room)
-        np.multiply(self._room, 1 - β, out=self._room)
-        np.add(self.parameters, self._room, out=self.parameters)
+        for start in range(0, len(parameters), PIECE):  # in pieces that stay in cache
+            average = self.parameters[start : start + PIECE]
+            change = np.subtract(parameters[start : start + PIECE], average, out=self._room[: len(average)])
+            np.multiply(change, 1 - β, out=change)
+            np.add(average, change, out=average)
         self.updates += 1
 
 

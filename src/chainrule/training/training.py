@@ -219,6 +219,8 @@ class Training:
             self._losses, self.history = list(numbers["losses"]), History.from_columns(numbers["history"])
             for name in _COUNTED:
                 setattr(self, name, numbers[name])
+        except ShapeError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"This is no state of such a training: {error!r}.") from error
 
