@@ -40,6 +40,13 @@ PROFILE = """\
 
 Microseconds, medians over an epoch. *Products* is the floor: the five matrix products of forward and backward.
 """
+DEFORMING = """\
+## Deforming MNIST's 60,000 images
+
+Ranges of Cireşan et al. (2010): scaled, slanted, turned, and bent by smoothed noise; bilinear. Drawing the random numbers
+is in both times. scipy.ndimage deforms each image by `gaussian_filter` and `map_coordinates`, a tenth of them, and its
+seconds are times ten.
+"""
 GROWTH = """\
 ## How the time grows
 
@@ -110,6 +117,16 @@ def profile(figures: Any) -> str:
         cells = " | ".join(f"{figure['microseconds'][stage]:.0f}" for stage in stages)
         lines.append(f"| 784-{figure['hidden']}-10 | {cells} | {figure['products']:.0f} |")
     return PROFILE + "\n" + "\n".join(lines) + "\n"
+
+
+def deforming(figures: Any) -> str:
+    """One row a library."""
+    own = figures["chainrule"]
+    lines = ["", "| | seconds | ÷ chainrule |", "| --- | --- | --- |"]
+    for name, seconds in figures.items():
+        ratios = [theirs / ours for theirs, ours in zip(seconds, own, strict=True)]
+        lines.append(f"| {name} | {spread(seconds, 2)} | {spread(ratios, 1)} |")
+    return DEFORMING + "\n".join(lines) + "\n"
 
 
 def growth(figures: Any) -> str:
@@ -186,6 +203,7 @@ SECTIONS: dict[str, Callable[[Any], str]] = {
     "full-batch": full_batch,
     "prediction": prediction,
     "profile": profile,
+    "deforming": deforming,
     "growth": growth,
     "shell": shell,
     "accuracy": accuracy,

@@ -4,7 +4,8 @@
     python benchmarks/run.py epochs shell     only these parts; the others keep their last figures
     python benchmarks/run.py --report         measure nothing; write docs/benchmarks.md again
 
-Parts: shell, accuracy, epochs, full-batch, prediction, profile, growth. Whatever peers are installed take part;
+Parts: shell, accuracy, epochs, full-batch, prediction, profile, deforming,
+growth. Whatever peers are installed take part;
 `pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the same
 data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios, taken
 round by round, are what to quote.
@@ -46,7 +47,7 @@ def main() -> None:
 
 def machine() -> str:
     """What a part was measured on, in one line."""
-    packages = ("numpy", "torch", "scikit-learn", "jax", "keras")
+    packages = ("numpy", "scipy", "torch", "scikit-learn", "jax", "keras")
     names = {"scikit-learn": "sklearn"}
     versions = ", ".join(f"{p} {version(p)}" for p in packages if importlib.util.find_spec(names.get(p, p)))
     library = blas()

@@ -76,11 +76,7 @@ def read() -> list[dict]:
 
 def try_out(recipe: Recipe, seed: int) -> dict:
     """Train on 50,000 images; the error on the other 10,000, at the end and nowhere else."""
-    dataset = load_dataset("mnist")
-    learned = Dataset(
-        dataset.train_images[:-HELD_OUT], dataset.train_labels[:-HELD_OUT], None, None, dataset.class_names, "mnist"
-    )
-    training = start(recipe, learned, seed)
+    training = start(recipe, learning_part(), seed)
     for report in training:
         print(f"  epoch {report.epoch}: {report.loss:.4f}", file=sys.stderr)
     MODELS.mkdir(exist_ok=True)
@@ -92,6 +88,14 @@ def try_out(recipe: Recipe, seed: int) -> dict:
         "seconds": round(training.seconds, 1),
         "model": name,
     }
+
+
+def learning_part() -> Dataset:
+    """The first 50,000 training images, and no others."""
+    mnist = load_dataset("mnist")
+    return Dataset(
+        mnist.train_images[:-HELD_OUT], mnist.train_labels[:-HELD_OUT], None, None, mnist.class_names, "mnist"
+    )
 
 
 def validation_error(model: Model | Committee) -> float:
