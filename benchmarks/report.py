@@ -43,9 +43,9 @@ Microseconds, medians over an epoch. *Products* is the floor: the five matrix pr
 DEFORMING = """\
 ## Deforming MNIST's 60,000 images
 
-Ranges of Cireşan et al. (2010): scaled, slanted, turned, and bent by smoothed noise; bilinear. Drawing the random numbers
-is in both times. scipy.ndimage deforms each image by `gaussian_filter` and `map_coordinates`, a tenth of them, and its
-seconds are times ten.
+Ranges of Cireşan et al. (2010): scaled, slanted, turned, and bent by smoothed noise; bilinear. Drawing the random
+numbers is in both times. scipy.ndimage deforms image by image with `gaussian_filter` and `map_coordinates`, a tenth of
+them, and its seconds are times ten.
 """
 GROWTH = """\
 ## How the time grows

@@ -4,11 +4,10 @@
     python benchmarks/run.py epochs shell     only these parts; the others keep their last figures
     python benchmarks/run.py --report         measure nothing; write docs/benchmarks.md again
 
-Parts: shell, accuracy, epochs, full-batch, prediction, profile, deforming,
-growth. Whatever peers are installed take part;
-`pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the same
-data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios, taken
-round by round, are what to quote.
+Parts: shell, accuracy, epochs, full-batch, prediction, profile, deforming, growth. Whatever peers are installed take
+part; `pip install -e '.[bench]'` brings those that can be had. Peers run in processes of their own, in turns, on the
+same data, initial weights and batches, and must have the same loss in the first epoch. Machines differ: the ratios,
+taken round by round, are what to quote.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What each ingredient contributes, from a plain network to the recipe `deep`, and what is still wrong at the end.
 
-    python scripts/ablation.py              train what docs/ablation.jsonl lacks (quarter of an hour), write docs/accuracy.md
+    python scripts/ablation.py              train what docs/ablation.jsonl lacks, write docs/accuracy.md
     python scripts/ablation.py --report     train nothing; write docs/accuracy.md again
 
 One ingredient is added at a time, each step trained with the same three seeds on 50,000 images. The errors are on the
@@ -158,8 +158,8 @@ def mistakes() -> list[str]:
     return [
         "## What is still wrong",
         "",
-        f"The {len(wrong)} of 10,000 test images that the recipe `committee` gets wrong, the most confident first. In some",
-        "of them people do not agree with the label either.",
+        f"The {len(wrong)} of 10,000 test images that the recipe `committee` gets wrong, the most confident first. In",
+        "some of them people do not agree with the label either.",
         "",
         "![Every test image that the committee reads wrong](pictures/committee-mistakes.png)",
     ]
