@@ -8,11 +8,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule import two_layer
 from chainrule.data.datasets import Dataset, load_dataset
+from chainrule.data.deformations import Deformation, Deformer
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
 from chainrule.nn.layers import Dense
-from chainrule.nn.optimizers import SGD
-from chainrule.recipes import INITIALIZATIONS, RECIPES, SCHEDULES, STANDARD, Goal, find_recipe, start
+from chainrule.nn.optimizers import SGD, AdamW
+from chainrule.recipes import (
+    COMMITTEES,
+    INITIALIZATIONS,
+    OPTIMIZERS,
+    RECIPES,
+    SCHEDULES,
+    STANDARD,
+    Goal,
+    find_recipe,
+    start,
+)
 from chainrule.training.training import Training
 
 EVERY = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -59,6 +70,7 @@ def test_every_recipe_is_found_by_its_name_and_is_json(recipe):
 def test_every_recipe_names_what_there_is(recipe):
     assert recipe.initialization in INITIALIZATIONS
     assert recipe.schedule in SCHEDULES
+    assert recipe.optimizer in OPTIMIZERS
 
 
 @EVERY
@@ -96,12 +108,18 @@ def test_a_training_has_the_recipes_settings(recipe, digits):
     dense = [layer for layer in training.network.layers if isinstance(layer, Dense)]
     assert tuple(layer.outputs for layer in dense) == (*recipe.hidden, 10)
     assert dense[0].inputs == 784
-    assert [layer.kind for layer in training.network.layers] == ["dense", recipe.activation, "dense"]
+    kinds = ["dense", recipe.activation, *["dropout"] * (recipe.hidden_dropout > 0)] * len(recipe.hidden) + ["dense"]
+    assert [layer.kind for layer in training.network.layers] == ["dropout"] * (recipe.input_dropout > 0) + kinds
     assert training.batch_size == (recipe.batch_size or COUNT - 50)
     assert training.shuffles == (recipe.batch_size is not None)
     assert training.evaluate_every == recipe.evaluate_every
-    assert training.optimizer.momentum == recipe.momentum
+    assert isinstance(training.optimizer, {"sgd": SGD, "adam": AdamW}[recipe.optimizer])
+    assert getattr(training.optimizer, "momentum", 0.0) == recipe.momentum
     assert training.optimizer.weight_decay == recipe.weight_decay
+    assert (training.average.decay if training.average else 0.0) == recipe.average
+    assert training.max_norm == recipe.max_norm
+    assert training.objective.adversary == recipe.adversary
+    assert training.objective.loss.keywords == {"label_smoothing": recipe.label_smoothing}
     assert (training.preparation.mean is not None) == recipe.standardise
     assert training.epochs >= recipe.epochs
     assert training.network.dtype == np.float32
@@ -115,6 +133,54 @@ def test_the_same_seed_starts_and_ends_with_the_same_bits(recipe, digits):
     assert one.network.parameters.tobytes() == other.network.parameters.tobytes()
     assert [report._replace(seconds=0) for report in one] == [report._replace(seconds=0) for report in other]
     assert one.network.parameters.tobytes() == other.network.parameters.tobytes()
+
+
+def test_a_deformation_changes_the_pictures_that_are_learned_from_and_no_others(digits):
+    plain = shortened(STANDARD, epochs=1)
+    recipes = [plain, replace(plain, deformation=Deformation(shift=2.0))]
+    trainings = [start(recipe, digits, seed=0) for recipe in recipes]
+    rows = np.arange(4)
+    inputs = [training._gatherer.gather(rows, np.random.default_rng(0))[0] for training in trainings]
+    assert_array_equal(inputs[0], trainings[0].preparation.transform(digits.train_images[:4]))
+    assert (inputs[1] != inputs[0]).any(axis=1).all()
+    still = start(replace(plain, deformation=Deformation()), digits, seed=0)
+    assert_array_equal(still._gatherer.gather(rows, np.random.default_rng(0))[0], inputs[0])
+
+
+def test_standardised_pixels_are_standardised_after_they_are_deformed(digits):
+    recipe = shortened(STANDARD, standardise=True, deformation=Deformation(shift=2.0))
+    training = start(recipe, digits, seed=0)
+    got, _ = training._gatherer.gather(np.arange(4), np.random.default_rng(5))
+    moved = Deformer(recipe.deformation, (28, 28)).deform(digits.train_images[:4], np.random.default_rng(5))
+    mean, deviation = training.preparation.mean, training.preparation.deviation
+    expected = (moved / 255 - mean) / np.where(deviation > 0, deviation, 1)
+    assert_allclose(got, expected, atol=1e-4)
+
+
+def test_max_norm_holds_after_every_step(digits):
+    training = start(shortened(STANDARD, max_norm=0.5), digits, seed=0)
+    for _ in training:
+        for layer in training.network.layers:
+            if isinstance(layer, Dense):
+                assert np.linalg.norm(layer.weight, axis=0).max() <= 0.5 * (1 + 1e-6)
+    with pytest.raises(ValueRangeError, match="max_norm is 0"):
+        start(shortened(STANDARD, max_norm=0), digits)
+
+
+def test_the_average_is_what_is_kept(digits):
+    training = start(shortened(STANDARD, average=0.9), digits, seed=0)
+    list(training)
+    assert_array_equal(training.model.network.parameters, training.average.parameters)
+    assert (training.average.parameters != training.network.parameters).any()
+
+
+@pytest.mark.parametrize("name", COMMITTEES)
+def test_a_committees_members_are_recipes_each_with_a_seed_of_its_own(name):
+    members = COMMITTEES[name].members
+    assert len(members) > 1
+    assert len(set(members)) == len(members)
+    assert all(recipe in RECIPES for recipe, _ in members)
+    assert json.loads(json.dumps(COMMITTEES[name].settings()))["name"] == name
 
 
 def test_another_seed_has_another_split_other_weights_and_another_order(digits):
@@ -304,6 +370,7 @@ def test_page_and_engine_begin_with_weights_of_the_same_kind(name, digits):
     [
         ({"initialization": "xaver"}, "no initialization 'xaver'. Did you mean 'xavier'?"),
         ({"schedule": "warmup_cosine"}, "no schedule 'warmup_cosine'. Did you mean 'warmup-cosine'?"),
+        ({"optimizer": "adamw"}, "no optimizer 'adamw'. Did you mean 'adam'?"),
         ({"activation": "rellu"}, "no activation 'rellu'. Did you mean 'relu'?"),
     ],
 )

@@ -1,9 +1,9 @@
-from chainrule.recipes import RECIPES
+from chainrule.recipes import COMMITTEES, RECIPES
 
 
 def test_every_recipe_is_listed_with_source_settings_and_goal(run):
     out = run("recipes").out
-    for recipe in RECIPES.values():
+    for recipe in [*RECIPES.values(), *COMMITTEES.values()]:
         assert recipe.name in out
         assert recipe.source in out
     assert "784-128-10" in out
