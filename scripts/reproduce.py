@@ -30,6 +30,7 @@ from chainrule import plots, two_layer
 from chainrule.data.datasets import Dataset, load_dataset
 from chainrule.data.preparation import Preparation, split
 from chainrule.files.model_file import load_model, save_model
+from chainrule.machine import blas
 from chainrule.model import Committee
 from chainrule.nn.metrics import accuracy, wilson_interval
 from chainrule.recipes import COMMITTEES, RECIPES, CommitteeRecipe, Recipe, start
@@ -61,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     everything = {**RECIPES, **COMMITTEES}
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", default=list(everything))
+    parser.add_argument("--seeds", nargs="*", type=int, help="only these; for two processes side by side")
     parser.add_argument("--report", action="store_true", help="train nothing, write docs/results.md again")
     options = parser.parse_args()
     if not options.report:
@@ -69,17 +71,17 @@ def main() -> None:
                 if name in COMMITTEES:
                     reproduce_committee(COMMITTEES[name])
                 else:
-                    reproduce(RECIPES[name], Path(folder))
+                    reproduce(RECIPES[name], Path(folder), options.seeds)
     write_report()
 
 
-def reproduce(recipe: Recipe, folder: Path) -> None:
-    """Every run of a recipe that docs/results.jsonl does not have yet."""
+def reproduce(recipe: Recipe, folder: Path, only: list[int] | None) -> None:
+    """Every run of a recipe, or those of some seeds only, that docs/results.jsonl does not have yet."""
     for data, seeds in {goal.data: goal.seeds for goal in recipe.goals}.items():
         plan = [("engine", seed) for seed in range(seeds)] + [("page", seed) for seed in page_seeds(recipe)]
         for by, seed in plan:
             run = {"recipe": recipe.name, "settings": settings(recipe), "data": data, "by": by, "seed": seed}
-            if not done(run):
+            if not done(run) and (only is None or seed in only):
                 dataset = load(data, folder)
                 measured = run_engine(recipe, dataset, seed) if by == "engine" else run_page(recipe, dataset, seed)
                 record(run | measured)
@@ -114,7 +116,12 @@ def done(run: dict) -> bool:
 
 def record(run: dict) -> None:
     """Append a run to docs/results.jsonl."""
-    run |= {"cores": os.cpu_count(), "numpy": np.__version__, "chainrule": version("chainrule")}
+    run |= {
+        "cores": os.cpu_count(),
+        "threads": blas()["threads"],
+        "numpy": np.__version__,
+        "chainrule": version("chainrule"),
+    }
     with RUNS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(run) + "\n")
     shown = {part: run[part] for part in ("train", "validation", "test", "seconds")}
@@ -285,14 +292,14 @@ def median(values: list[float]) -> str:
 def run_table(runs: list[dict]) -> list[str]:
     """Every run."""
     lines = [
-        "| by | data | seed | train | validation | test | test error | epochs | seconds | cores |",
+        "| by | data | seed | train | validation | test | test error | epochs | seconds | cores, threads |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for run in sorted(runs, key=lambda r: (r["data"], r["by"], r["seed"])):
         parts = " | ".join("–" if run[p] is None else f"{100 * run[p]:.2f}" for p in ("train", "validation", "test"))
         lines.append(
             f"| {run['by']} | {run['data']} | {run['seed']} | {parts} | {error(run)} | {run['epochs'] or '–'} | "
-            f"{run['seconds']} | {run['cores']} |"
+            f"{run['seconds']} | {run['cores']}, {run.get('threads') or run['cores']} |"
         )
     return [*lines, ""]
 

@@ -254,11 +254,13 @@ PLAIN_800 = Recipe(
     standardise=False,
     batch_size=256,
     epochs=30,
-    learning_rate=1.5e-3,
+    learning_rate=3e-3,
     optimizer="adam",
+    weight_decay=0.05,
     schedule="warmup-cosine",
     average=0.999,
     label_smoothing=0.1,
+    validation=0,
 )
 
 DROPOUT = Recipe(
@@ -279,6 +281,7 @@ DROPOUT = Recipe(
     average=0.999,
     input_dropout=0.2,
     hidden_dropout=0.5,
+    validation=0,
 )
 
 ADVERSARIAL = Recipe(
@@ -298,6 +301,7 @@ ADVERSARIAL = Recipe(
     schedule="warmup-cosine",
     average=0.999,
     adversary=Adversary(2.0),
+    validation=0,
 )
 
 SIMARD_2003 = Recipe(
@@ -310,13 +314,15 @@ SIMARD_2003 = Recipe(
     activation="relu",
     initialization="he",
     standardise=False,
-    batch_size=256,
-    epochs=80,
-    learning_rate=1.5e-3,
+    batch_size=512,
+    epochs=100,
+    learning_rate=4e-3,
     optimizer="adam",
     schedule="warmup-cosine",
     average=0.999,
-    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=34.0, sigma=4.0),
+    label_smoothing=0.1,
+    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0),
+    validation=0,
 )
 
 DEEP = Recipe(
@@ -329,13 +335,15 @@ DEEP = Recipe(
     activation="relu",
     initialization="he",
     standardise=False,
-    batch_size=256,
-    epochs=100,
-    learning_rate=1.5e-3,
+    batch_size=512,
+    epochs=150,
+    learning_rate=4e-3,
     optimizer="adam",
     schedule="warmup-cosine",
     average=0.999,
-    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=34.0, sigma=4.0),
+    label_smoothing=0.1,
+    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0),
+    validation=0,
 )
 
 RECIPES = {
