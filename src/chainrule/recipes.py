@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -263,87 +263,59 @@ PLAIN_800 = Recipe(
     validation=0,
 )
 
-DROPOUT = Recipe(
+DROPOUT = replace(
+    PLAIN_800,
     name="dropout",
     summary="Two hidden layers of 1,200 and dropout: knows nothing of the pixels' neighbourhood.",
     source="Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), 1.06 % with "
     "max-norm",
     goals=(Goal("mnist", "test", 0.9885, seeds=3),),
     hidden=(1200, 1200),
-    activation="relu",
-    initialization="he",
-    standardise=False,
-    batch_size=256,
     epochs=100,
     learning_rate=1.5e-3,
-    optimizer="adam",
-    schedule="warmup-cosine",
-    average=0.999,
+    weight_decay=0.0,
+    label_smoothing=0.0,
     input_dropout=0.2,
     hidden_dropout=0.5,
-    validation=0,
 )
 
-ADVERSARIAL = Recipe(
+ADVERSARIAL = replace(
+    PLAIN_800,
     name="adversarial",
     summary="Two hidden layers, and every picture a second time, moved to where the network is least sure of itself.",
     source="Miyato, Maeda, Koyama & Ishii, Virtual Adversarial Training (2018), 0.64 % with four layers and batch "
     "normalisation",
     goals=(Goal("mnist", "test", 0.991, seeds=1),),
     hidden=(1200, 600),
-    activation="relu",
-    initialization="he",
-    standardise=False,
-    batch_size=256,
     epochs=80,
-    learning_rate=3e-3,
-    optimizer="adam",
-    schedule="warmup-cosine",
-    average=0.999,
+    weight_decay=0.0,
+    label_smoothing=0.0,
     adversary=Adversary(2.0),
-    validation=0,
 )
 
-SIMARD_2003 = Recipe(
+SIMARD_2003 = replace(
+    PLAIN_800,
     name="simard-2003",
     summary="One hidden layer of 800, and every picture deformed anew each time.",
     source="Simard, Steinkraus & Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document "
     "Analysis (2003), 0.7 %",
     goals=(Goal("mnist", "test", 0.9935, seeds=3),),
-    hidden=(800,),
-    activation="relu",
-    initialization="he",
-    standardise=False,
     batch_size=512,
     epochs=100,
     learning_rate=4e-3,
-    optimizer="adam",
-    schedule="warmup-cosine",
-    average=0.999,
-    label_smoothing=0.1,
+    weight_decay=0.0,
     deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0),
-    validation=0,
 )
 
-DEEP = Recipe(
+DEEP = replace(
+    SIMARD_2003,
     name="deep",
     summary="Two hidden layers and deformations.",
     source="Cireşan, Meier, Gambardella & Schmidhuber, Deep, Big, Simple Neural Nets for Handwritten Digit "
     "Recognition (2010), 0.49 % with 784-1000-500-10",
     goals=(Goal("mnist", "test", 0.995, seeds=3),),
     hidden=(1000, 500),
-    activation="relu",
-    initialization="he",
-    standardise=False,
-    batch_size=512,
     epochs=150,
-    learning_rate=4e-3,
-    optimizer="adam",
-    schedule="warmup-cosine",
-    average=0.999,
-    label_smoothing=0.1,
-    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0),
-    validation=0,
 )
 
 RECIPES = {
