@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
+from chainrule.files.tensors import read_tensors
 from chainrule.model import Model, require_finite_parameters
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network
@@ -107,15 +108,12 @@ def load_model(path: str | Path) -> Model:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """The metadata and the arrays of a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
+    """The metadata and the arrays of a model file."""
     if not path.is_file():
         raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        return read_tensors(path)
+    except InputError as error:
         raise ModelFileError(
             f"{path} is not a model file: {error}. A model file is what chainrule train writes."
         ) from error

@@ -21,6 +21,7 @@ import numpy as np
 
 from chainrule.atomic import replace_file
 from chainrule.errors import CheckpointError, InputError, ShapeError
+from chainrule.files.tensors import read_tensors
 from chainrule.nn.arrays import Array
 from chainrule.training.training import Training
 
@@ -80,14 +81,11 @@ def load_checkpoint(training: Training, path: str | Path, settings: dict[str, An
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}. Write one: chainrule train --checkpoint {path}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        return read_tensors(path)
+    except InputError as error:
         raise CheckpointError(f"{path} is not a checkpoint: {error}. Start again without it.") from error
 
 
