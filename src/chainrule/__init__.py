@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chainrule import two_layer as two_layer
     from chainrule.data.datasets import Dataset as Dataset
     from chainrule.data.datasets import load_dataset as load_dataset
+    from chainrule.data.deformations import Deformation as Deformation
+    from chainrule.data.deformations import Deformer as Deformer
     from chainrule.data.photo import read_photo as read_photo
     from chainrule.data.preparation import Preparation as Preparation
     from chainrule.data.preparation import one_hot as one_hot
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
+    from chainrule.model import Committee as Committee
     from chainrule.model import Evaluation as Evaluation
     from chainrule.model import Model as Model
     from chainrule.nn.activations import LeakyReLU as LeakyReLU
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from chainrule.nn.network import Network as Network
     from chainrule.nn.network import Trace as Trace
     from chainrule.nn.network import multilayer_perceptron as multilayer_perceptron
+    from chainrule.nn.objective import Adversary as Adversary
     from chainrule.nn.optimizers import SGD as SGD
     from chainrule.nn.optimizers import Adam as Adam
     from chainrule.nn.optimizers import AdamW as AdamW
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
     from chainrule.recipes import Recipe as Recipe
     from chainrule.recipes import find_recipe as find_recipe
     from chainrule.recipes import start as start
+    from chainrule.training.checkpoint import load_checkpoint as load_checkpoint
+    from chainrule.training.checkpoint import save_checkpoint as save_checkpoint
     from chainrule.training.history import History as History
     from chainrule.training.history import Report as Report
     from chainrule.training.training import Training as Training
@@ -65,20 +71,23 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "data.datasets": ("Dataset", "load_dataset"),
+    "data.deformations": ("Deformation", "Deformer"),
     "data.photo": ("read_photo",),
     "data.preparation": ("Preparation", "one_hot", "split"),
     "errors": ("ChainruleError",),
     "files.model_file": ("load_model", "save_model"),
-    "model": ("Evaluation", "Model"),
+    "model": ("Committee", "Evaluation", "Model"),
     "nn.activations": ("LeakyReLU", "ReLU", "Sigmoid", "Tanh", "softmax"),
     "nn.gradient_check": ("gradient_check",),
     "nn.layers": ("Dense", "Dropout"),
     "nn.losses": ("cross_entropy", "mean_squared_error"),
     "nn.metrics": ("accuracy", "confusion_matrix", "wilson_interval"),
     "nn.network": ("Network", "Trace", "multilayer_perceptron"),
+    "nn.objective": ("Adversary",),
     "nn.optimizers": ("SGD", "Adam", "AdamW", "ExponentialAverage"),
     "nn.schedules": ("Constant", "ExponentialDecay", "StepDecay", "WarmupCosine"),
     "recipes": ("RECIPES", "Recipe", "find_recipe", "start"),
+    "training.checkpoint": ("load_checkpoint", "save_checkpoint"),
     "training.history": ("History", "Report"),
     "training.training": ("Training", "fit"),
 }

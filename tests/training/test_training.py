@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
@@ -726,3 +727,23 @@ def test_a_divergence_under_a_schedule_names_the_rate_that_was_asked_for(optimiz
     assert now != asked
     assert f"where the schedule had come to {now}. Is the learning rate of {asked} too large?" in message
     assert message.endswith(f"Try {float(asked) / 10:g}.")
+
+
+# ------------------------------------------------------------------------------------------------- threads
+
+
+def blas_threads():
+    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+
+@pytest.mark.parametrize(("worth", "threads"), [(10**12, 1), (0, 2)], ids=["small products", "large products"])
+def test_small_products_get_one_thread_and_the_threads_come_back(monkeypatch, worth, threads):
+    monkeypatch.setattr(module, "WORTH_SHARING", worth)
+    with threadpool_limits(2, "blas"):
+        training = training_of()
+        with training.at_work():
+            assert blas_threads() == threads
+        assert blas_threads() == 2
+        with pytest.raises(RuntimeError), training.at_work():
+            raise RuntimeError
+        assert blas_threads() == 2
