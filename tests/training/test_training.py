@@ -9,11 +9,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from chainrule.data.deformations import PRESETS
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
 from chainrule.nn.losses import cross_entropy, mean_squared_error
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import multilayer_perceptron
+from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import SGD, Adam, ExponentialAverage
 from chainrule.nn.schedules import Constant, WarmupCosine
 from chainrule.training import training as module
@@ -545,6 +547,10 @@ ALLOCATING = {
     "schedule and average": {"schedule": WarmupCosine(0.01, 200), "average": ExponentialAverage(0.9)},
     "standardised": {"standardise": True},
     "dropout": {"dropout": 0.2},
+    "deformed": {"deformation": PRESETS["ciresan-2010"]},
+    "adversary": {"adversary": Adversary(1.0, virtual=False)},
+    "virtual adversary": {"adversary": Adversary(1.0)},
+    "max-norm": {"max_norm": 0.1},
     "in parts": {"block": 32},
     "in uneven parts, with everything": {"block": 50, "dropout": 0.2, "standardise": True},
 }

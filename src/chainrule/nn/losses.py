@@ -177,7 +177,7 @@ def _subtract_targets(d: Array, targets: Array, scale: float) -> None:
     if targets.ndim == 1:
         d[np.arange(len(d)), targets] -= scale
     else:
-        np.subtract(d, scale * targets, out=d)
+        np.subtract(d, targets if scale == 1.0 else scale * targets, out=d)
 
 
 def _weighted_mean(losses: Array, d: Array, sample_weight: Array | None, total: float | None) -> tuple[float, Array]:

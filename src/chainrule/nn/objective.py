@@ -118,7 +118,8 @@ class Objective:
             network.backward(trace, d, into=into, add=add)
             p = softmax(trace.output, out=moved.probabilities[: len(x)])
             there = moved.where_probabilities_change(network, x, p, adversary, rng)
-            return loss + moved.gradient(network, there, p, cross_entropy, rng, total, into) - _entropy(p) / total
+            divergence = moved.gradient(network, there, p, cross_entropy, rng, total, into) - moved.entropy(p) / total
+            return loss + divergence
         network.backward(trace, d, into=into, add=add, input_gradient=True)
         assert trace.d_input is not None  # it was asked for
         there = moved.step(x, trace.d_input, adversary.epsilon)
@@ -130,7 +131,7 @@ class _Moved:
 
     def __init__(self, network: Network, capacity: int) -> None:
         self.trace = network.trace(capacity)
-        self.probabilities = np.empty_like(network.parameters, shape=(capacity, network.outputs))
+        self.probabilities = room_by_columns(network, capacity)
         self._d = room_by_columns(network, capacity)
         self._x = np.empty_like(network.parameters, shape=(capacity, network.inputs))
 
@@ -153,6 +154,12 @@ class _Moved:
         d = np.subtract(softmax(trace.output, out=self._d[: len(x)]), p, out=self._d[: len(x)])
         _restore_greatest(d, p)
         return self.step(x, network.input_gradient(trace, d), adversary.epsilon)
+
+    def entropy(self, p: Array) -> float:
+        """Σᵢ −Σ_c p log p: what is left of cross-entropy where it is least, so that the rest is KL's."""
+        logarithms = np.maximum(p, np.finfo(p.dtype).tiny, out=self._d[: len(p)])
+        np.log(logarithms, out=logarithms)
+        return -float(np.multiply(p, logarithms, out=logarithms).sum())
 
     def step(self, x: Array, direction: Array, length: float) -> Array:
         """x + length · direction/‖direction‖, row by row; a row without direction stays where it is."""
@@ -177,8 +184,3 @@ def _restore_greatest(d: Array, p: Array) -> None:
     rows, greatest = np.arange(len(p)), p.argmax(axis=1)
     d[rows, greatest] = 0.0
     d[rows, greatest] = -d.sum(axis=1)
-
-
-def _entropy(p: Array) -> float:
-    """Σᵢ −Σ_c p log p: what is left of cross-entropy where it is least, so that the rest is KL's."""
-    return -float(np.sum(p * np.log(np.maximum(p, np.finfo(p.dtype).tiny))))
