@@ -89,15 +89,15 @@ def profile_step(hidden: int, rounds: int) -> dict:
     with training.at_work():
         for start in range(0, len(order) - 128, 128):
             marks = [time.perf_counter()]
-            x, y = training._gatherer.gather(order[start : start + 128], training.rng)
+            x, y = training.batch.gatherer.gather(order[start : start + 128], training.rng)
             marks.append(time.perf_counter())
-            trace = network.forward(x, into=training.objective.trace)
+            trace = network.forward(x, into=training.batch.objective.trace)
             marks.append(time.perf_counter())
-            _, d = cross_entropy(trace.output, y, out=training.objective.d)
+            _, d = cross_entropy(trace.output, y, out=training.batch.objective.d)
             marks.append(time.perf_counter())
-            network.backward(trace, d, into=training._gradient)
+            network.backward(trace, d, into=training.batch.gradient)
             marks.append(time.perf_counter())
-            optimizer.step(network, training._gradient)
+            optimizer.step(network, training.batch.gradient)
             marks.append(time.perf_counter())
             for name, microseconds in zip(stages, 1e6 * np.diff(marks), strict=False):
                 stages[name].append(float(microseconds))

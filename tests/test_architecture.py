@@ -17,7 +17,7 @@ ALLOWED = {
     "data": {"errors", "atomic"},
     "model": {"errors", "nn", "data"},
     "files": {"errors", "atomic", "nn", "data", "model"},
-    "training": {"errors", "atomic", "nn", "data", "model", "files"},
+    "training": {"errors", "atomic", "nn", "data", "model", "files", "machine"},
     "recipes": {"errors", "nn", "data", "model", "files", "training"},
     "plots": {"errors", "atomic", "nn", "data", "model", "files", "training"},
     "cli": {"errors", "atomic", "nn", "data", "model", "files", "training", "recipes", "plots", "machine"},

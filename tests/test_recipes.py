@@ -118,8 +118,8 @@ def test_a_training_has_the_recipes_settings(recipe, digits):
     assert training.optimizer.weight_decay == recipe.weight_decay
     assert (training.average.decay if training.average else 0.0) == recipe.average
     assert training.max_norm == recipe.max_norm
-    assert training.objective.adversary == recipe.adversary
-    assert training.objective.loss.keywords == {"label_smoothing": recipe.label_smoothing}
+    assert training.batch.objective.adversary == recipe.adversary
+    assert training.batch.objective.loss.keywords == {"label_smoothing": recipe.label_smoothing}
     assert (training.preparation.mean is not None) == recipe.standardise
     assert training.epochs >= recipe.epochs
     assert training.network.dtype == np.float32
@@ -140,17 +140,17 @@ def test_a_deformation_changes_the_pictures_that_are_learned_from_and_no_others(
     recipes = [plain, replace(plain, deformation=Deformation(shift=2.0))]
     trainings = [start(recipe, digits, seed=0) for recipe in recipes]
     rows = np.arange(4)
-    inputs = [training._gatherer.gather(rows, np.random.default_rng(0))[0] for training in trainings]
+    inputs = [training.batch.gatherer.gather(rows, np.random.default_rng(0))[0] for training in trainings]
     assert_array_equal(inputs[0], trainings[0].preparation.transform(digits.train_images[:4]))
     assert (inputs[1] != inputs[0]).any(axis=1).all()
     still = start(replace(plain, deformation=Deformation()), digits, seed=0)
-    assert_array_equal(still._gatherer.gather(rows, np.random.default_rng(0))[0], inputs[0])
+    assert_array_equal(still.batch.gatherer.gather(rows, np.random.default_rng(0))[0], inputs[0])
 
 
 def test_standardised_pixels_are_standardised_after_they_are_deformed(digits):
     recipe = shortened(STANDARD, standardise=True, deformation=Deformation(shift=2.0))
     training = start(recipe, digits, seed=0)
-    got, _ = training._gatherer.gather(np.arange(4), np.random.default_rng(5))
+    got, _ = training.batch.gatherer.gather(np.arange(4), np.random.default_rng(5))
     moved = Deformer(recipe.deformation, (28, 28)).deform(digits.train_images[:4], np.random.default_rng(5))
     mean, deviation = training.preparation.mean, training.preparation.deviation
     expected = (moved / 255 - mean) / np.where(deviation > 0, deviation, 1)

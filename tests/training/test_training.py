@@ -77,7 +77,7 @@ class Recorded(Training):
 def test_a_batch_is_the_prepared_pictures_of_its_rows_neighbours_or_not(rows):
     images, labels = task()
     training = training_of()
-    x, y = training._gatherer.gather(np.array(rows), training.rng)
+    x, y = training.batch.gatherer.gather(np.array(rows), training.rng)
     assert_array_equal(x, training.preparation.transform(images[rows]))
     assert_array_equal(y, labels[rows])
 
@@ -753,3 +753,51 @@ def test_small_products_get_one_thread_and_the_threads_come_back(monkeypatch, wo
         with pytest.raises(RuntimeError), training.at_work():
             raise RuntimeError
         assert blas_threads() == 2
+
+
+# ---------------------------------------------------------------------------- a batch shared out among the cores
+
+
+def shared_out(monkeypatch, among, **settings):
+    """A full-batch training whose batches are shared out among so many threads."""
+    monkeypatch.setattr(module, "LARGE", 20)
+    monkeypatch.setattr(module, "BLOCK", 8)
+    monkeypatch.setattr(module, "cores", lambda: among)
+    return training_of(network_of(np.float64), batch_size=None, epochs=5, **settings)
+
+
+@pytest.mark.parametrize("among", [2, 3])
+def test_a_batch_shared_out_has_the_gradient_of_the_whole(monkeypatch, among):
+    alone, together = shared_out(monkeypatch, 1), shared_out(monkeypatch, among)
+    assert_allclose([r.loss for r in together], [r.loss for r in alone], rtol=1e-12)
+    assert_allclose(together.network.parameters, alone.network.parameters, atol=1e-12)
+    assert len(together._batches) == among
+
+
+def test_a_batch_shared_out_gives_the_same_bits_again(monkeypatch):
+    assert bits(finished(shared_out(monkeypatch, 3))) == bits(finished(shared_out(monkeypatch, 3)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"deformation": PRESETS["simard-2003"]}, {"adversary": Adversary(1.0)}, {"batch_size": 16}],
+    ids=["deformation", "adversary", "small batch"],
+)
+def test_what_draws_and_what_is_small_stays_in_one_thread(monkeypatch, settings):
+    monkeypatch.setattr(module, "LARGE", 20)
+    monkeypatch.setattr(module, "cores", lambda: 3)
+    assert len(training_of(**{"batch_size": None, **settings})._batches) == 1
+    dropping = network_of(hidden_dropout=0.5)
+    assert len(training_of(dropping, batch_size=None)._batches) == 1
+
+
+def test_a_fault_in_one_thread_reaches_the_caller(monkeypatch):
+    training = shared_out(monkeypatch, 2)
+    training._batches[1].objective.loss = None
+    with pytest.raises(TypeError):
+        next(iter(training))
+
+
+def test_threads_do_not_warn_about_a_loss_that_overflows(monkeypatch):
+    with pytest.raises(DivergenceError):
+        finished(shared_out(monkeypatch, 2, optimizer=SGD(1e300)))

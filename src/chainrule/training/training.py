@@ -17,27 +17,33 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from chainrule.data.deformations import Deformation, Deformer
+from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
+from chainrule.machine import cores
 from chainrule.model import BLOCK, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
+from chainrule.nn.layers import Dropout
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
-from chainrule.nn.network import Network, Trace
-from chainrule.nn.objective import Adversary, Objective
+from chainrule.nn.network import Network
+from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import ExponentialAverage, Optimizer, limit_norms
 from chainrule.nn.schedules import Schedule
+from chainrule.training.batch import BatchGradient
 from chainrule.training.history import History, Report
 
 #: While it runs, training accuracy is measured on this many of the training rows.
 SAMPLE = 5_000
 #: Additions and multiplications in a matrix product below which a second thread costs more than it does.
 WORTH_SHARING = 10_000_000
+#: Rows from which on a batch is shared out among the cores.
+LARGE = 8 * BLOCK
 #: What a training counts.
 _COUNTED = ("epoch", "step", "seconds", "_position")
 
@@ -153,9 +159,14 @@ class Training:
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         block = min(self.batch_size, BLOCK)
-        self._gatherer = _Gatherer(images, self.labels, self.preparation, network.dtype, block, deformation)
-        self.objective = Objective(network, block, loss, adversary)
-        self._gradient = np.empty_like(network.parameters)
+        dropout = any(isinstance(layer, Dropout) for layer in network.layers)
+        draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
+        shares = 1 if draws or self.batch_size < LARGE else cores()
+        self._batches = [
+            BatchGradient(images, self.labels, self.preparation, network, block, loss, deformation, adversary)
+            for _ in range(shares)
+        ]
+        self.batch = self._batches[0]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -248,7 +259,8 @@ class Training:
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """NumPy's and BLAS's settings while steps are taken."""
-        with quiet(), _threads_for(self.objective.trace):
+        shared_out = len(self._batches) > 1
+        with quiet(), _one_blas_thread(shared_out or _largest_product(self.network, self.batch) < WORTH_SHARING):
             yield
 
     def _next_rows(self) -> Array:
@@ -260,24 +272,35 @@ class Training:
         return rows
 
     def _take_step(self, rows: Array) -> None:
-        """One update of θ. A large batch passes in parts that stay in cache, and their gradients add up."""
+        """One update of θ."""
         if self.schedule is not None:
             self.optimizer.learning_rate = self.schedule(self.step)
-        loss = 0.0
-        for start in range(0, len(rows), BLOCK):
-            x, y = self._gatherer.gather(rows[start : start + BLOCK], self.rng)
-            loss += self.objective.gradient(
-                self.network, x, y, rng=self.rng, total=len(rows), into=self._gradient, add=start > 0
-            )
+        loss = self._compute_gradient(rows)
         if not math.isfinite(loss):
             raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
-        self.optimizer.step(self.network, self._gradient)
+        self.optimizer.step(self.network, self.batch.gradient)
         if self.max_norm is not None:
             limit_norms(self.network, self.max_norm)
         if self.average is not None:
             self.average.update(self.network.parameters)
         self._losses.append(loss)
         self.step += 1
+
+    def _compute_gradient(self, rows: Array) -> float:
+        """ℓ of a batch, and ∂ℓ/∂θ in `batch.gradient`. A large batch is shared out, a part to each core."""
+        if len(self._batches) == 1:
+            return self.batch.compute(self.network, rows, self.rng, len(rows))
+
+        def compute(batch: BatchGradient, part: Array) -> float:
+            with quiet():  # which NumPy has anew in each thread
+                return batch.compute(self.network, part, self.rng, len(rows))
+
+        parts = np.array_split(rows, len(self._batches))
+        with ThreadPoolExecutor(len(parts)) as pool:
+            loss = sum(pool.map(compute, self._batches, parts))
+        for other in self._batches[1:]:
+            np.add(self.batch.gradient, other.gradient, out=self.batch.gradient)
+        return loss
 
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
@@ -321,17 +344,20 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _threads_for(trace: Trace) -> Iterator[None]:
-    """One BLAS thread where no product is worth sharing; θ then stays in one core's cache from step to step.
+def _largest_product(network: Network, batch: BatchGradient) -> int:
+    """Additions and multiplications in the largest matrix product of a block."""
+    widths = (network.inputs, *network.widths)
+    return 2 * batch.capacity * max(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
 
-    Measured on two cores, 784-128-10: batches of 32 take 0.78 of the time, batches of 128 the same.
+
+@contextlib.contextmanager
+def _one_blas_thread(wanted: bool) -> Iterator[None]:
+    """One BLAS thread, if wanted: where the cores share a batch out, and where no product is worth sharing.
+
+    θ then stays in one core's cache from step to step. Measured on two cores, 784-128-10: batches of 32 take 0.78 of
+    the time, batches of 128 the same.
     """
-    largest = 2 * trace.capacity * max(a * b for a, b in itertools.pairwise(trace.widths))
-    if largest > WORTH_SHARING:
-        yield
-        return
-    with _blas().limit(limits=1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas") if wanted else contextlib.nullcontext():
         yield
 
 
@@ -367,47 +393,6 @@ def _like(name: str, array: Array, old: Array) -> Array:
     if array.shape != old.shape or array.dtype != old.dtype:
         raise ShapeError(f"{name} is {array.dtype} {array.shape}; expected {old.dtype} {old.shape}.")
     return array.copy()
-
-
-class _Gatherer:
-    """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
-
-    def __init__(
-        self,
-        images: Array,
-        labels: Array,
-        preparation: Preparation,
-        dtype: np.dtype[Any],
-        capacity: int,
-        deformation: Deformation | None,
-    ) -> None:
-        self._images = np.ascontiguousarray(images).reshape(len(images), -1)
-        self._labels = labels
-        self._preparation = preparation
-        self._deformer = None if deformation is None else Deformer(deformation, preparation.shape, dtype)
-        self._bytes = np.empty((capacity, *images.shape[1:]), np.uint8)
-        self._x = np.empty((capacity, preparation.width), dtype)
-        self._chosen_labels = np.empty(capacity, np.int64)
-
-    def gather(self, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Those rows, deformed if asked for and prepared, shape (n, D), and their labels, shape (n,)."""
-        n = len(rows)
-        if _are_neighbours(rows):  # as in a full batch: a slice, and nothing to gather
-            chosen = self._images[rows[0] : rows[0] + n].reshape(n, *self._bytes.shape[1:])
-        else:
-            chosen = self._bytes[:n]
-            # mode="clip" spares a second copy; the rows were checked when training began.
-            self._images.take(rows, axis=0, out=chosen.reshape(n, -1), mode="clip")
-        y = self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
-        x = self._x[:n]
-        if self._deformer is None:
-            return self._preparation.transform(chosen, out=x), y
-        return self._preparation.scale(self._deformer.deform(chosen, rng, out=x)), y
-
-
-def _are_neighbours(rows: Array) -> bool:
-    """Whether each row is the one after the row before; shuffled rows nearly always show at their ends that not."""
-    return bool(rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] - rows[:-1] == 1).all())
 
 
 def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) -> tuple[Array, Array | None]:
