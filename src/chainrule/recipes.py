@@ -335,11 +335,11 @@ RECIPES = {
 
 COMMITTEE = CommitteeRecipe(
     name="committee",
-    summary="Networks of several recipes, asked together: the mean of their probabilities decides.",
+    summary="Three networks that learned from deformed pictures and one that had an adversary, asked together.",
     source="Meier, Cireşan, Gambardella & Schmidhuber, Better Digit Recognition with a Committee of Simple Neural "
     "Nets (2011), 0.39 % with 25 networks of one hidden layer",
     goals=(Goal("mnist", "test", 0.9958, seeds=1),),
-    members=(("deep", 0), ("deep", 1), ("deep", 2)),
+    members=(("deep", 0), ("deep", 1), ("deep", 2), ("adversarial", 0)),
 )
 
 COMMITTEES = {recipe.name: recipe for recipe in (COMMITTEE,)}

@@ -761,7 +761,7 @@ def test_small_products_get_one_thread_and_the_threads_come_back(monkeypatch, wo
 def shared_out(monkeypatch, among, **settings):
     """A full-batch training whose batches are shared out among so many threads."""
     monkeypatch.setattr(module, "LARGE", 20)
-    monkeypatch.setattr(module, "BLOCK", 8)
+    monkeypatch.setattr(module, "SHARED_BLOCK", 8)
     monkeypatch.setattr(module, "cores", lambda: among)
     return training_of(network_of(np.float64), batch_size=None, epochs=5, **settings)
 
