@@ -254,7 +254,7 @@ def write_report() -> None:
         mine = [run for run in runs if run["recipe"] == recipe.name and is_current(run, recipe)]
         lines += [f"## {recipe.name}", "", recipe.summary, "", f"Source: {recipe.source}.", ""]
         lines += [f"Again: `python scripts/reproduce.py {recipe.name}`", ""]
-        lines += goal_table(recipe, mine) + run_table(mine) + curve(recipe, mine)
+        lines += goal_table(recipe, mine) + run_table(mine) + earlier(recipe, runs) + curve(recipe, mine)
     REPORT.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"{REPORT}: {len(runs)} runs")
 
@@ -270,16 +270,27 @@ def is_current(run: dict, recipe: Recipe | CommitteeRecipe) -> bool:
 def goal_table(recipe: Recipe | CommitteeRecipe, runs: list[dict]) -> list[str]:
     """Each goal beside the medians over the seeds."""
     lines = [
-        "| data, part | must reach | engine, median | `two_layer.py`, median |",
-        "| --- | --- | --- | --- |",
+        "| data, part | must reach | engine, median | | `two_layer.py`, median |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for goal in recipe.goals:
         engine = [r[goal.part] for r in runs if r["by"] == "engine" and r["data"] == goal.data]
         page = [r[goal.part] for r in runs if r["by"] == "page" and r["data"] == goal.data]
+        verdict = "" if not engine else "reached" if statistics.median(engine) >= goal.accuracy else "**missed**"
         lines.append(
-            f"| {goal.data_in_words}, {goal.part} | {100 * goal.accuracy:g} | {median(engine)} | {median(page)} |"
+            f"| {goal.data_in_words}, {goal.part} | {100 * goal.accuracy:g} | {median(engine)} | {verdict} | "
+            f"{median(page)} |"
         )
     return [*lines, ""]
+
+
+def earlier(recipe: Recipe | CommitteeRecipe, runs: list[dict]) -> list[str]:
+    """The runs that read the test set with settings that the recipe no longer has."""
+    others = [run for run in runs if run["recipe"] == recipe.name and not is_current(run, recipe)]
+    if not others:
+        return []
+    errors = ", ".join(f"{100 * (1 - run['test']):.2f}" for run in others)
+    return [f"With earlier settings, test error in per cent: {errors}.", ""]
 
 
 def median(values: list[float]) -> str:

@@ -86,7 +86,20 @@ def ratios(theirs, ours):
     return [a / b for a, b in zip(theirs, ours, strict=True)]
 
 
-@pytest.mark.parametrize("name", [*RECIPES, *COMMITTEES])
+#: Recipes whose recorded runs miss their goal, as docs/results.md says; one that comes to reach it must leave the list.
+MISSED = ("dropout", "adversarial", "committee")
+EVERY = [
+    pytest.param(name, marks=pytest.mark.xfail(raises=AssertionError, strict=True)) if name in MISSED else name
+    for name in (*RECIPES, *COMMITTEES)
+]
+
+
+def test_the_results_say_which_goals_were_missed():
+    sections = re.split(r"^## ", read("docs/results.md"), flags=re.MULTILINE)[1:]
+    assert {s.split()[0] for s in sections if "**missed**" in s} == set(MISSED)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_recipe_reached_its_goals_in_the_recorded_runs_of_its_settings(name):
     recipe = RECIPES.get(name) or COMMITTEES[name]
     runs = [json.loads(line) for line in read("docs/results.jsonl").splitlines()]
