@@ -19,6 +19,7 @@ from choose import learning_part, settings, validation_error
 
 from chainrule import plots
 from chainrule.data.datasets import load_dataset
+from chainrule.data.deformations import side_by_side
 from chainrule.recipes import DEEP, PLAIN_800, Recipe, start
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -110,7 +111,7 @@ def write_page() -> None:
         lines.append(f"| {name} | {words} | **{statistics.median(errors):.2f} %** | {each} | {seconds:.0f} |")
     draw(medians)
     lines += ["", "On 10,000 images an error of 1 % is known to ± 0.2: a step smaller than that may be chance.", ""]
-    lines += ["![Error of each step, and against epochs](pictures/ablation.png)", "", *mistakes()]
+    lines += ["![Error of each step, and while it trains](pictures/ablation.png)", "", *deformations(), *mistakes()]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
@@ -138,6 +139,21 @@ def draw(medians: list[tuple[str, list[float], list]]) -> None:
         ax.spines[["top", "right"]].set_visible(False)
     PICTURES.mkdir(exist_ok=True)
     plots.save(figure, PICTURES / "ablation.png")
+
+
+def deformations() -> list[str]:
+    """Some digits, and how the recipe `deep` sees them."""
+    images = load_dataset("mnist").train_images[:4]
+    figure, axes = plots.grid(40)
+    shown = side_by_side(images, DEEP.deformation, 9, np.random.default_rng(0))
+    plots.images(axes, shown, ["as it is", *["deformed"] * 9] * 4)
+    plots.save(figure, PICTURES / "deformed.png")
+    return [
+        "## What deformed images look like",
+        "",
+        "![Four digits, each followed by nine deformed copies](pictures/deformed.png)",
+        "",
+    ]
 
 
 def mistakes() -> list[str]:

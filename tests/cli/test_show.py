@@ -7,7 +7,7 @@ from chainrule.files.model_file import load_model, save_model
 from chainrule.model import Model
 
 
-@pytest.mark.parametrize("what", ["data", "predictions", "mistakes", "weights", "curve"])
+@pytest.mark.parametrize("what", ["data", "deformed", "predictions", "mistakes", "weights", "curve"])
 def test_every_view_is_drawn_in_the_terminal(run, trained, what):
     finished = run("show", what, trained)
     assert finished.code == 0
@@ -15,7 +15,7 @@ def test_every_view_is_drawn_in_the_terminal(run, trained, what):
     assert max(len(line) for line in finished.out.splitlines()) <= 80
 
 
-@pytest.mark.parametrize("what", ["data", "predictions", "mistakes", "weights", "curve"])
+@pytest.mark.parametrize("what", ["data", "deformed", "predictions", "mistakes", "weights", "curve"])
 def test_every_view_is_drawn_to_a_picture(run, trained, tmp_path, what):
     finished = run("show", what, trained, "--out", "view.png")
     assert finished.code == 0

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from chainrule.data.datasets import load_dataset
-from chainrule.data.deformations import PRESETS, Deformation, Deformer, elastic_modes
+from chainrule.data.deformations import PRESETS, Deformation, Deformer, elastic_modes, side_by_side
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 SHAPE = (28, 28)
@@ -173,6 +173,15 @@ def test_the_same_seed_gives_the_same_bits_and_a_part_uses_a_part_of_the_stream(
     deformer = Deformer(preset, SHAPE)
     parts = [deformer.deform(images[start : start + 7], rng) for start in range(0, len(images), 7)]
     assert_allclose(np.concatenate(parts), whole, atol=1e-3)
+
+
+def test_side_by_side_shows_each_picture_and_then_its_copies(images):
+    shown = side_by_side(images[:3], PRESETS["ciresan-2010"], 4, np.random.default_rng(0))
+    assert shown.shape == (15, *SHAPE)
+    assert shown.dtype == np.uint8
+    assert_array_equal(shown[::5], images[:3])
+    for i in range(15):
+        assert (shown[i] != images[i // 5]).any() == (i % 5 > 0)
 
 
 def test_the_pictures_stay_as_they_were(images):

@@ -114,20 +114,16 @@ def _show_deformed(request: Request) -> None:
     """Each picture, and beside it the same picture in another hand, again and again."""
     import numpy as np
 
-    from chainrule.data.deformations import Deformation, Deformer
+    from chainrule.data.deformations import Deformation, side_by_side
     from chainrule.recipes import SIMARD_2003
 
     dataset = load_data(request.data or "auto")
     _, images, _ = choose_part(dataset, request.split)
     rows = choose_rows(request.index, len(images), "pictures", 1 if request.out is None else 4)
     copies = IN_TERMINAL - 1 if request.out is None else 9
-    deformer = Deformer(SIMARD_2003.deformation or Deformation(), (images.shape[1], images.shape[2]))
-    shown, titles, rng = [], [], np.random.default_rng(0)
-    for row in rows:
-        others = deformer.deform(images[[row] * copies], rng).reshape(copies, *images.shape[1:])
-        shown += [images[row], *np.rint(others).astype(np.uint8)]
-        titles += [f"image {row}", *[""] * copies]
-    _draw(np.stack(shown), titles, request.out)
+    deformation = SIMARD_2003.deformation or Deformation()
+    shown = side_by_side(images[rows], deformation, copies, np.random.default_rng(0))
+    _draw(shown, [title for row in rows for title in (f"image {row}", *[""] * copies)], request.out)
 
 
 def _show_predictions(request: Request) -> None:

@@ -185,6 +185,28 @@ class Deformer:
         out[...] = a
 
 
+def side_by_side(images: Bytes, deformation: Deformation, copies: int, rng: np.random.Generator) -> Bytes:
+    """Each picture as it is, followed by deformed copies of it, for looking at.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (N, height, width)
+    deformation : Deformation
+    copies : int; deformed copies of each picture
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    uint8 array, shape (N · (copies + 1), height, width)
+    """
+    shape = (images.shape[1], images.shape[2])
+    result = np.repeat(images, copies + 1, axis=0)
+    copied = np.arange(len(result)) % (copies + 1) > 0
+    deformed = Deformer(deformation, shape).deform(result[copied], rng)
+    result[copied] = np.rint(deformed).reshape(-1, *shape)
+    return result
+
+
 def elastic_modes(size: int, sigma: float) -> Floats:
     """The patterns of which noise along one axis consists once a Gaussian has smoothed it.
 
