@@ -15,7 +15,7 @@ ALLOWED = {
     "machine": set(),
     "nn": {"errors"},
     "data": {"errors", "atomic"},
-    "model": {"errors", "nn", "data"},
+    "model": {"errors", "nn", "data", "machine"},
     "files": {"errors", "atomic", "nn", "data", "model"},
     "training": {"errors", "atomic", "nn", "data", "model", "files", "machine"},
     "recipes": {"errors", "nn", "data", "model", "files", "training"},

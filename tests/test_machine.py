@@ -1,9 +1,12 @@
 import os
+import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from chainrule import machine
+from chainrule.machine import blas, one_blas_thread
 
 FACTS = {
     "cores": 2,
@@ -75,3 +78,35 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch):
 def test_another_kernels_speed_is_measured_in_another_process(monkeypatch):
     monkeypatch.setattr(machine.sys, "executable", "/bin/false")
     assert machine._speed_with("SkylakeX") == 0.0
+
+
+# ------------------------------------------------------------------------------------------------- threads
+
+
+def test_blas_has_one_thread_until_the_last_who_wants_it_is_done():
+    with threadpool_limits(2, "blas"):
+        with one_blas_thread:
+            assert blas()["threads"] == 1
+            with one_blas_thread:
+                assert blas()["threads"] == 1
+            assert blas()["threads"] == 1
+        assert blas()["threads"] == 2
+
+
+def test_two_threads_that_overlap_leave_blas_as_it_was():
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_blas_thread:
+            entered.set()
+            leave.wait(10)
+
+    with threadpool_limits(2, "blas"):
+        thread = threading.Thread(target=stay)
+        with one_blas_thread:
+            thread.start()
+            entered.wait(10)
+        assert blas()["threads"] == 1  # the other still wants it
+        leave.set()
+        thread.join()
+        assert blas()["threads"] == 2

@@ -274,6 +274,25 @@ def test_a_network_that_is_not_finite_predicts_nothing(images, value):
             ask(images)
 
 
+@pytest.mark.parametrize("among", [2, 3, 20])
+def test_many_pictures_shared_out_among_the_cores_get_the_same_bits(images, monkeypatch, among):
+    monkeypatch.setattr(module, "BLOCK", 50)
+    model, rows = model_of(), np.arange(COUNT)[::-1]
+    expected = model.probabilities(images), model.predict(images), model.predict(images, rows)
+    monkeypatch.setattr(module, "LARGE", 100)
+    monkeypatch.setattr(module, "cores", lambda: among)
+    for shared, alone in zip(
+        (model.probabilities(images), model.predict(images), model.predict(images, rows)), expected, strict=True
+    ):
+        assert_array_equal(shared, alone)
+
+
+def test_what_goes_wrong_in_one_of_the_threads_is_raised(images, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+    with pytest.raises(IndexError):
+        model_of().predict(images, np.array([*range(COUNT - 1), COUNT]))
+
+
 # ---------------------------------------------------------------------------------------------- committees
 
 

@@ -6,10 +6,12 @@ library picks for the processor, and how many threads it starts, decides the spe
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,16 +52,50 @@ def blas() -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))  # loads the library
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            return {
-                "library": pool["internal_api"],
-                "version": pool.get("version"),
-                "kernel": pool.get("architecture"),
-                "threads": pool["num_threads"],
-            }
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools.sort(key=lambda pool: "numpy" not in pool["filepath"])  # SciPy brings one of its own
+    if pools:
+        return {
+            "library": pools[0]["internal_api"],
+            "version": pools[0].get("version"),
+            "kernel": pools[0].get("architecture"),
+            "threads": pools[0]["num_threads"],
+        }
     name = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     return {"library": str(name), "version": None, "kernel": None, "threads": None}
+
+
+class _OneBlasThread:
+    """Holds BLAS to one thread for as long as somebody wants it: the first sets it, the last puts it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._wanted == 0:
+                self._limit = _blas_library().limit(limits=1, user_api="blas")
+            self._wanted += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if self._wanted == 0:
+                self._limit.restore_original_limits()
+
+
+#: `with one_blas_thread:` for work that is shared out among Python threads, or too small to be shared.
+one_blas_thread = _OneBlasThread()
+
+
+@functools.cache
+def _blas_library() -> Any:
+    """NumPy's BLAS library, looked for once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def matrix_product_speed(dtype: DTypeLike, *, size: int = 768, seconds: float = 0.25) -> float:

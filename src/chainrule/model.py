@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
+from chainrule.machine import cores, one_blas_thread
 from chainrule.nn.activations import softmax
 from chainrule.nn.arrays import Array, require_array, require_labels
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
@@ -17,6 +19,8 @@ from chainrule.nn.network import Network
 
 #: Pictures that go through the network at once: enough for fast matrix products, few enough to stay in cache.
 BLOCK = 512
+#: Pictures from which on the cores share them out, a block at a time.
+LARGE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,16 +154,14 @@ class Model(Predictor):
         """
         count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
-        for part, logits in self._logits(images, rows, count):
-            softmax(logits, out=result[part])
+        self._send_through(images, rows, count, lambda logits, part: softmax(logits, out=result[part]))
         return result
 
     def predict(self, images: Array, rows: Array | None = None) -> Array:
         """The most probable class of each picture, shape (N,); arguments and errors as in `probabilities`."""
         count = self._count(images, rows)
         result = np.empty(count, np.int64)
-        for part, logits in self._logits(images, rows, count):
-            np.argmax(logits, axis=1, out=result[part])
+        self._send_through(images, rows, count, lambda logits, part: np.argmax(logits, axis=1, out=result[part]))
         return result
 
     def _count(self, images: Array, rows: Array | None) -> int:
@@ -173,15 +175,25 @@ class Model(Predictor):
         require_array("rows", rows)
         return len(rows)
 
-    def _logits(self, images: Array, rows: Array | None, count: int) -> Iterator[tuple[slice, Array]]:
-        """Send the pictures through in blocks, so that memory stays flat."""
-        trace = self.network.trace(min(BLOCK, max(1, count)))
-        room = np.empty((trace.capacity, self.network.inputs), self.network.dtype)
-        for start in range(0, count, trace.capacity):
-            part = slice(start, min(start + trace.capacity, count))
-            block = images[part] if rows is None else images[rows[part]]
-            x = self.preparation.transform(block, out=room[: len(block)])
-            yield part, self.network.forward(x, into=trace).output
+    def _send_through(self, images: Array, rows: Array | None, count: int, take: Callable[[Array, slice], Any]) -> None:
+        """Give `take` the logits of each block of pictures; where there are many, the cores share them out."""
+        starts = range(0, count, BLOCK)
+        shares = cores() if count >= LARGE else 1
+
+        def send(share: int) -> None:
+            trace = self.network.trace(min(BLOCK, max(1, count)))
+            room = np.empty((trace.capacity, self.network.inputs), self.network.dtype)
+            for start in starts[share::shares]:
+                part = slice(start, min(start + BLOCK, count))
+                block = images[part] if rows is None else images[rows[part]]
+                x = self.preparation.transform(block, out=room[: len(block)])
+                take(self.network.forward(x, into=trace).output, part)
+
+        if shares == 1:
+            send(0)
+            return
+        with one_blas_thread, ThreadPoolExecutor(shares) as pool:
+            list(pool.map(send, range(shares)))  # raises what a thread raised
 
 
 @dataclass(frozen=True)
