@@ -1,12 +1,12 @@
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from chainrule import machine
-from chainrule.machine import blas, one_blas_thread
+from chainrule.machine import blas, one_blas_thread, shares
 
 FACTS = {
     "cores": 2,
@@ -83,30 +83,22 @@ def test_another_kernels_speed_is_measured_in_another_process(monkeypatch):
 # ------------------------------------------------------------------------------------------------- threads
 
 
-def test_blas_has_one_thread_until_the_last_who_wants_it_is_done():
+def test_blas_has_one_thread_while_that_is_wanted():
     with threadpool_limits(2, "blas"):
-        with one_blas_thread:
+        with one_blas_thread():
             assert blas()["threads"] == 1
-            with one_blas_thread:
+            with one_blas_thread():
                 assert blas()["threads"] == 1
             assert blas()["threads"] == 1
         assert blas()["threads"] == 2
 
 
-def test_two_threads_that_overlap_leave_blas_as_it_was():
-    entered, leave = threading.Event(), threading.Event()
+def test_another_thread_shares_nothing_out_and_leaves_blas_alone():
+    def elsewhere():
+        with one_blas_thread():
+            return shares(), blas()["threads"]
 
-    def stay():
-        with one_blas_thread:
-            entered.set()
-            leave.wait(10)
-
-    with threadpool_limits(2, "blas"):
-        thread = threading.Thread(target=stay)
-        with one_blas_thread:
-            thread.start()
-            entered.wait(10)
-        assert blas()["threads"] == 1  # the other still wants it
-        leave.set()
-        thread.join()
+    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(elsewhere).result() == (1, 2)
         assert blas()["threads"] == 2
+    assert shares() == machine.cores()

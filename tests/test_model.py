@@ -280,7 +280,7 @@ def test_many_pictures_shared_out_among_the_cores_get_the_same_bits(images, monk
     model, rows = model_of(), np.arange(COUNT)[::-1]
     expected = model.probabilities(images), model.predict(images), model.predict(images, rows)
     monkeypatch.setattr(module, "LARGE", 100)
-    monkeypatch.setattr(module, "cores", lambda: among)
+    monkeypatch.setattr(module, "shares", lambda: among)
     for shared, alone in zip(
         (model.probabilities(images), model.predict(images), model.predict(images, rows)), expected, strict=True
     ):

@@ -6,6 +6,7 @@ library picks for the processor, and how many threads it starts, decides the spe
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -65,29 +67,22 @@ def blas() -> dict[str, Any]:
     return {"library": str(name), "version": None, "kernel": None, "threads": None}
 
 
-class _OneBlasThread:
-    """Holds BLAS to one thread for as long as somebody wants it: the first sets it, the last puts it back."""
+def shares() -> int:
+    """Into how many parts work may be cut for Python threads: the cores, or 1 outside of the main thread.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._wanted = 0
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._wanted == 0:
-                self._limit = _blas_library().limit(limits=1, user_api="blas")
-            self._wanted += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._wanted -= 1
-            if self._wanted == 0:
-                self._limit.restore_original_limits()
+    Threads that share work out want BLAS to start none of its own, and OpenBLAS is told so by the main thread alone.
+    """
+    return cores() if threading.current_thread() is threading.main_thread() else 1
 
 
-#: `with one_blas_thread:` for work that is shared out among Python threads, or too small to be shared.
-one_blas_thread = _OneBlasThread()
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, for work that Python threads share or that is too small to be shared."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _blas_library().limit(limits=1, user_api="blas"):
+        yield
 
 
 @functools.cache

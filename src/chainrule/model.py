@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.machine import cores, one_blas_thread
+from chainrule.machine import one_blas_thread, shares
 from chainrule.nn.activations import softmax
 from chainrule.nn.arrays import Array, require_array, require_labels
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
@@ -178,22 +178,22 @@ class Model(Predictor):
     def _send_through(self, images: Array, rows: Array | None, count: int, take: Callable[[Array, slice], Any]) -> None:
         """Give `take` the logits of each block of pictures; where there are many, the cores share them out."""
         starts = range(0, count, BLOCK)
-        shares = cores() if count >= LARGE else 1
+        parts = shares() if count >= LARGE else 1
 
-        def send(share: int) -> None:
+        def send(first: int) -> None:
             trace = self.network.trace(min(BLOCK, max(1, count)))
             room = np.empty((trace.capacity, self.network.inputs), self.network.dtype)
-            for start in starts[share::shares]:
+            for start in starts[first::parts]:
                 part = slice(start, min(start + BLOCK, count))
                 block = images[part] if rows is None else images[rows[part]]
                 x = self.preparation.transform(block, out=room[: len(block)])
                 take(self.network.forward(x, into=trace).output, part)
 
-        if shares == 1:
+        if parts == 1:
             send(0)
             return
-        with one_blas_thread, ThreadPoolExecutor(shares) as pool:
-            list(pool.map(send, range(shares)))  # raises what a thread raised
+        with one_blas_thread(), ThreadPoolExecutor(parts) as pool:
+            list(pool.map(send, range(parts)))  # raises what a thread raised
 
 
 @dataclass(frozen=True)

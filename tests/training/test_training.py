@@ -762,7 +762,7 @@ def shared_out(monkeypatch, among, **settings):
     """A full-batch training whose batches are shared out among so many threads."""
     monkeypatch.setattr(module, "LARGE", 20)
     monkeypatch.setattr(module, "SHARED_BLOCK", 8)
-    monkeypatch.setattr(module, "cores", lambda: among)
+    monkeypatch.setattr(module, "shares", lambda: among)
     return training_of(network_of(np.float64), batch_size=None, epochs=5, **settings)
 
 
@@ -785,7 +785,7 @@ def test_a_batch_shared_out_gives_the_same_bits_again(monkeypatch):
 )
 def test_what_draws_and_what_is_small_stays_in_one_thread(monkeypatch, settings):
     monkeypatch.setattr(module, "LARGE", 20)
-    monkeypatch.setattr(module, "cores", lambda: 3)
+    monkeypatch.setattr(module, "shares", lambda: 3)
     assert len(training_of(**{"batch_size": None, **settings})._batches) == 1
     dropping = network_of(hidden_dropout=0.5)
     assert len(training_of(dropping, batch_size=None)._batches) == 1

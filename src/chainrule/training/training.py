@@ -24,7 +24,7 @@ import numpy as np
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
-from chainrule.machine import cores, one_blas_thread
+from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
 from chainrule.nn.layers import Dropout
@@ -160,11 +160,11 @@ class Training:
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
-        shares = 1 if draws or self.batch_size < LARGE else cores()
-        block = min(self.batch_size, BLOCK if shares == 1 else SHARED_BLOCK)
+        parts = 1 if draws or self.batch_size < LARGE else shares()
+        block = min(self.batch_size, BLOCK if parts == 1 else SHARED_BLOCK)
         self._batches = [
             BatchGradient(images, self.labels, self.preparation, network, block, loss, deformation, adversary)
-            for _ in range(shares)
+            for _ in range(parts)
         ]
         self.batch = self._batches[0]
 
@@ -263,7 +263,7 @@ class Training:
         # With one thread θ stays in one core's cache from step to step. Measured on two cores, 784-128-10: batches of
         # 32 take 0.78 of the time, batches of 128 the same.
         small = _largest_product(self.network, self.batch) < WORTH_SHARING
-        with quiet(), one_blas_thread if shared_out or small else contextlib.nullcontext():
+        with quiet(), one_blas_thread() if shared_out or small else contextlib.nullcontext():
             yield
 
     def _next_rows(self) -> Array:
