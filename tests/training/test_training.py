@@ -763,7 +763,7 @@ def shared_out(monkeypatch, among, **settings):
     monkeypatch.setattr(module, "LARGE", 20)
     monkeypatch.setattr(module, "SHARED_BLOCK", 8)
     monkeypatch.setattr(module, "shares", lambda: among)
-    return training_of(network_of(np.float64), batch_size=None, epochs=5, **settings)
+    return training_of(network_of(np.float64), **{"batch_size": None, "epochs": 5, **settings})
 
 
 @pytest.mark.parametrize("among", [2, 3])
@@ -772,6 +772,13 @@ def test_a_batch_shared_out_has_the_gradient_of_the_whole(monkeypatch, among):
     assert_allclose([r.loss for r in together], [r.loss for r in alone], rtol=1e-12)
     assert_allclose(together.network.parameters, alone.network.parameters, atol=1e-12)
     assert len(together._batches) == among
+
+
+def test_a_last_batch_with_fewer_rows_than_threads_has_its_own_gradient_and_no_older_one(monkeypatch):
+    trainings = [shared_out(monkeypatch, among, batch_size=N - 2) for among in (1, 4)]  # 58 rows, then 2
+    alone, together = (finished(training) for training in trainings)
+    assert len(together._batches) == 4
+    assert_allclose(together.network.parameters, alone.network.parameters, atol=1e-12)
 
 
 def test_a_batch_shared_out_gives_the_same_bits_again(monkeypatch):

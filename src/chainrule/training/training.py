@@ -298,10 +298,10 @@ class Training:
             with quiet():  # which NumPy has anew in each thread
                 return batch.compute(self.network, part, self.rng, len(rows))
 
-        parts = np.array_split(rows, len(self._batches))
+        parts = [part for part in np.array_split(rows, len(self._batches)) if len(part)]
         with ThreadPoolExecutor(len(parts)) as pool:
             loss = sum(pool.map(compute, self._batches, parts))
-        for other in self._batches[1:]:
+        for other in self._batches[1 : len(parts)]:
             np.add(self.batch.gradient, other.gradient, out=self.batch.gradient)
         return loss
 
