@@ -270,7 +270,7 @@ def is_current(run: dict, recipe: Recipe | CommitteeRecipe) -> bool:
 def goal_table(recipe: Recipe | CommitteeRecipe, runs: list[dict]) -> list[str]:
     """Each goal beside the medians over the seeds."""
     lines = [
-        "| data, part | must reach | engine, median | | `two_layer.py`, median |",
+        "| data, part | must reach | engine, median | verdict | `two_layer.py`, median |",
         "| --- | --- | --- | --- | --- |",
     ]
     for goal in recipe.goals:
