@@ -15,7 +15,8 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from choose import learning_part, settings, validation_error
+from choose import learning_part, validation_error
+from reproduce import settings
 
 from chainrule import plots
 from chainrule.data.datasets import load_dataset

@@ -3,9 +3,9 @@
     python scripts/choose.py deep                                     the recipe as it stands
     python scripts/choose.py deep '{"epochs": 40}' '{"epochs": 80}'   with other settings, one run each
 
-Every choice behind a recipe of accuracy was made by these errors, on the last 10,000 of the 60,000 training images; the
-test images are not even loaded. Runs that stand in the file are not repeated, and each leaves its model in runs/, so
-that committees can be tried out:
+The choices behind the recipes of accuracy were made by these errors, on the last 10,000 of the 60,000 training images;
+no test image is looked at. The first tries, whose settings say "validation": 10000, held out others. Runs that stand in
+the file are not repeated, and each leaves its model in runs/, so that committees can be tried out:
 
     python scripts/choose.py --committee runs/choose-*.safetensors
 
@@ -19,6 +19,8 @@ import json
 import sys
 from pathlib import Path
 
+from reproduce import MODELS, settings
+
 from chainrule.data.datasets import Dataset, load_dataset
 from chainrule.data.deformations import Deformation
 from chainrule.files.model_file import load_model, save_model
@@ -27,7 +29,6 @@ from chainrule.nn.objective import Adversary
 from chainrule.recipes import RECIPES, Recipe, start
 
 CHOICES = Path(__file__).parent.parent / "docs" / "choices.jsonl"
-MODELS = CHOICES.parent.parent / "runs"
 HELD_OUT = 10_000
 NESTED = {"deformation": Deformation, "adversary": Adversary}
 
@@ -61,12 +62,6 @@ def changed(recipe: Recipe, changes: dict) -> Recipe:
         for name, value in changes.items()
     }
     return dataclasses.replace(recipe, **ready)
-
-
-def settings(recipe: Recipe) -> dict:
-    """What decides how a recipe trains, as JSON gives it back."""
-    prose = ("name", "summary", "source", "goals")
-    return json.loads(json.dumps({k: v for k, v in recipe.settings().items() if k not in prose}))
 
 
 def read() -> list[dict]:

@@ -19,7 +19,7 @@ from chainrule.nn.network import Network
 
 #: Pictures that go through the network at once: enough for fast matrix products, few enough to stay in cache.
 BLOCK = 512
-#: Pictures from which on the cores share them out, a block at a time.
+#: Pictures from which on the cores share them out.
 LARGE = 4096
 
 
@@ -235,7 +235,7 @@ class Committee(Predictor):
         total = self.models[0].probabilities(images)
         for model in self.models[1:]:
             total += model.probabilities(images)
-        return total / np.asarray(len(self.models), total.dtype)
+        return total / len(self.models)
 
 
 def require_finite_parameters(network: Network) -> None:

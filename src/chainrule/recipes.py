@@ -7,6 +7,7 @@ a recipe trains.
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -138,8 +139,8 @@ class Recipe:
     evaluate_every: int = 1
 
     def settings(self) -> dict[str, Any]:
-        """The recipe as JSON."""
-        return asdict(self)
+        """The recipe as JSON gives it back: lists for tuples."""
+        return _plain(self)
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,13 @@ class CommitteeRecipe:
     members: tuple[tuple[str, int], ...]
 
     def settings(self) -> dict[str, Any]:
-        """The recipe as JSON."""
-        return asdict(self)
+        """The recipe as JSON gives it back: lists for tuples."""
+        return _plain(self)
+
+
+def _plain(recipe: Recipe | CommitteeRecipe) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return plain
 
 
 #: The optimizer of each name, as a recipe sets it.

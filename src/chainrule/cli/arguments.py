@@ -37,7 +37,6 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
     return numbers if type_ in (list, list[int]) else numbers[0]
 
 
-ModelArgument = Annotated[Path, Parameter(help="A model file, as `chainrule train` writes it.")]
 DataOption = Annotated[
     str,
     Parameter(help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."),

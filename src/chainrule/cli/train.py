@@ -173,7 +173,7 @@ def _finished(path: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Model 
     if not path.exists():
         return None
     model = load_model(path)
-    asked = {"dataset": _dataset_name(dataset), "recipe": _plain(recipe.settings()), "seed": seed}
+    asked = {"dataset": _dataset_name(dataset), "recipe": recipe.settings(), "seed": seed}
     return model if all(model.facts.get(name) == value for name, value in asked.items()) else None
 
 
@@ -287,13 +287,6 @@ def _facts(
 
 def _dataset_name(dataset: Dataset) -> str:
     return str(Path(dataset.name).resolve()) if Path(dataset.name).exists() else dataset.name
-
-
-def _plain(settings: dict[str, Any]) -> Any:
-    """Settings as a model file gives them back: lists for tuples."""
-    from json import dumps, loads
-
-    return loads(dumps(settings))
 
 
 def _result(

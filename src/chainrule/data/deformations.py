@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
+from chainrule.data.preparation import check_images
+from chainrule.errors import InputError, ShapeError, ValueRangeError
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -133,8 +134,7 @@ class Deformer:
         InputError
             If `rng` is no generator.
         """
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-            raise DtypeError("Images are a NumPy array of uint8, pixels 0 to 255; use np.asarray(images, np.uint8).")
+        check_images(images)
         if images.shape[1:] != self.shape:
             raise ShapeError(f"This deformer is for images {self.shape}, and these are {images.shape[1:]}.")
         if not isinstance(rng, np.random.Generator):

@@ -100,7 +100,7 @@ class Preparation:
         DtypeError, ShapeError
             If the images are no array of uint8 (N, height, width), or there are none.
         """
-        _check_images(images)
+        check_images(images)
         if images.size == 0:
             raise ShapeError(f"A preparation is fitted to one image or more, and their shape is {images.shape}.")
         shape = (images.shape[1], images.shape[2])
@@ -137,7 +137,7 @@ class Preparation:
         ShapeError
             If the images or `out` have another shape; names both.
         """
-        _check_images(images)
+        check_images(images)
         if images.shape[1:] != self.shape:
             raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
         if out is None:
@@ -337,7 +337,8 @@ def _described(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _check_images(images: NDArray[Any]) -> None:
+def check_images(images: NDArray[Any]) -> None:
+    """Refuse anything but a uint8 array, shape (N, height, width), with a DtypeError or ShapeError."""
     if not _is_array(images):
         raise DtypeError(
             f"Images are a NumPy array of uint8 (N, height, width), and this is {_described(images)}: use "

@@ -76,7 +76,7 @@ class Objective:
     ) -> None:
         self.loss, self.adversary = loss, adversary
         self.trace = network.trace(capacity)
-        self.d = room_by_columns(network, capacity)
+        self.d = _room_by_columns(network, capacity)
         if adversary is not None:
             self._moved = _Moved(network, capacity)
 
@@ -131,8 +131,8 @@ class _Moved:
 
     def __init__(self, network: Network, capacity: int) -> None:
         self.trace = network.trace(capacity)
-        self.probabilities = room_by_columns(network, capacity)
-        self._d = room_by_columns(network, capacity)
+        self.probabilities = _room_by_columns(network, capacity)
+        self._d = _room_by_columns(network, capacity)
         self._x = np.empty_like(network.parameters, shape=(capacity, network.inputs))
 
     def gradient(
@@ -174,7 +174,7 @@ class _Moved:
         return np.add(x, there, out=there)
 
 
-def room_by_columns(network: Network, capacity: int) -> Array:
+def _room_by_columns(network: Network, capacity: int) -> Array:
     """Room for ∂ℓ/∂output of a batch, shape (capacity, C), each column together: see losses.py."""
     return np.empty_like(network.parameters, shape=(network.outputs, capacity)).T
 

@@ -81,7 +81,7 @@ class Optimizer:
     def _sweep(pieces: list[Piece]) -> None:
         """Set to 0 what has almost faded: a pixel that is seldom lit leaves a momentum that shrinks and shrinks.
 
-        Below 1e-38 float32 has its subnormal numbers, on which a processor may take a hundred times as long; and
+        Below 1e-38 float32 has its subnormal numbers, on which many a processor takes many times as long; and
         multiplied by 0.9 the smallest of them round to themselves, so that they would never go away.
         """
         for θ, _, remembered, (large, _), _ in pieces:

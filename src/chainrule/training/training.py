@@ -25,7 +25,7 @@ from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
-from chainrule.model import BLOCK, Model
+from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
 from chainrule.nn.layers import Dropout
 from chainrule.nn.losses import Loss, cross_entropy
@@ -41,9 +41,9 @@ from chainrule.training.history import History, Report
 SAMPLE = 5_000
 #: Additions and multiplications in a matrix product below which a second thread costs more than it does.
 WORTH_SHARING = 10_000_000
-#: Rows from which on a batch is shared out among the cores, and rows that go through each of them at once: more than
-#: otherwise, as Python threads wait for each other at every call. Blocks of 512 take 1.05 to 1.4 times as long.
-LARGE, SHARED_BLOCK = 4096, 2048
+#: Rows that go through each core at once where a batch is shared out: more than otherwise, as Python threads wait for
+#: each other at every call.
+SHARED_BLOCK = 2048
 #: What a training counts.
 _COUNTED = ("epoch", "step", "seconds", "_position")
 
@@ -166,7 +166,11 @@ class Training:
             BatchGradient(images, self.labels, self.preparation, network, block, loss, deformation, adversary)
             for _ in range(parts)
         ]
-        self.batch = self._batches[0]
+
+    @property
+    def batch(self) -> BatchGradient:
+        """Where ∂ℓ/∂θ of the last batch is."""
+        return self._batches[0]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -230,7 +234,7 @@ class Training:
             self._losses, self.history = list(numbers["losses"]), History.from_columns(numbers["history"])
             for name in _COUNTED:
                 setattr(self, name, numbers[name])
-        except ShapeError:
+        except InputError:  # which says itself what is wrong
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"This is no state of such a training: {error!r}.") from error
@@ -260,8 +264,7 @@ class Training:
     def at_work(self) -> Iterator[None]:
         """NumPy's and BLAS's settings while steps are taken."""
         shared_out = len(self._batches) > 1
-        # With one thread θ stays in one core's cache from step to step. Measured on two cores, 784-128-10: batches of
-        # 32 take 0.78 of the time, batches of 128 the same.
+        # With one thread θ stays in one core's cache from step to step.
         small = _largest_product(self.network, self.batch) < WORTH_SHARING
         with quiet(), one_blas_thread() if shared_out or small else contextlib.nullcontext():
             yield
