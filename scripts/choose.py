@@ -13,7 +13,6 @@ The seeds are others than those of the recorded results.
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import sys
@@ -22,15 +21,12 @@ from pathlib import Path
 from reproduce import MODELS, settings
 
 from chainrule.data.datasets import Dataset, load_dataset
-from chainrule.data.deformations import Deformation
 from chainrule.files.model_file import load_model, save_model
 from chainrule.model import Committee, Model
-from chainrule.nn.objective import Adversary
 from chainrule.recipes import RECIPES, Recipe, start
 
 CHOICES = Path(__file__).parent.parent / "docs" / "choices.jsonl"
 HELD_OUT = 10_000
-NESTED = {"deformation": Deformation, "adversary": Adversary}
 
 
 def main() -> None:
@@ -57,11 +53,7 @@ def main() -> None:
 
 def changed(recipe: Recipe, changes: dict) -> Recipe:
     """The recipe with settings as JSON has them."""
-    ready = {
-        name: NESTED[name](**value) if name in NESTED and value is not None else value
-        for name, value in changes.items()
-    }
-    return dataclasses.replace(recipe, **ready)
+    return Recipe.from_settings(recipe.settings() | changes)
 
 
 def read() -> list[dict]:

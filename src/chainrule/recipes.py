@@ -11,14 +11,14 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from chainrule.data.datasets import Dataset
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation, split
-from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
+from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
 from chainrule.nn.arrays import require_count
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
 from chainrule.nn.losses import cross_entropy
@@ -41,6 +41,9 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "warmup-cosine": lambda rate, total: WarmupCosine(rate, total, warmup=total // 10),
 }
 
+
+#: The settings that have settings of their own.
+PARTS: dict[str, Callable[..., Any]] = {"deformation": Deformation, "adversary": Adversary}
 
 #: What a goal's data is where its name alone would mislead.
 DATA_IN_WORDS = {"kaggle": "42,000 rows of MNIST as a Kaggle csv"}
@@ -141,6 +144,39 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """The recipe as JSON gives it back: lists for tuples."""
         return _plain(self)
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Recipe:
+        """The recipe that has these settings, as `settings` gives them.
+
+        Raises
+        ------
+        InputError
+            If one is missing, unknown, or of another kind than a recipe's; names it.
+        """
+        kinds = get_type_hints(cls)
+        if unlike := sorted(kinds.keys() ^ settings.keys()):
+            raise InputError(f"a recipe has the settings {', '.join(kinds)}; missing or unknown: {', '.join(unlike)}.")
+        return cls(**{name: _read_setting(name, value, kinds[name]) for name, value in settings.items()})
+
+
+def _read_setting(name: str, value: Any, kind: Any) -> Any:
+    """A setting as a recipe holds it, from JSON."""
+    try:
+        if name == "goals":
+            return tuple(Goal(**goal) for goal in value)
+        if name == "hidden":
+            if not all(type(units) is int and units > 0 for units in value):
+                raise TypeError("expected whole numbers above 0")
+            return tuple(value)
+        if name in PARTS and value is not None:
+            return PARTS[name](**value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {value!r}: {error}") from error
+    expected = kind | int if kind is float else kind
+    if (isinstance(value, bool) and kind is not bool) or not isinstance(value, expected):
+        raise InputError(f"{name} is {value!r}; expected {getattr(kind, '__name__', kind)}.")
+    return value
 
 
 @dataclass(frozen=True)
@@ -272,13 +308,16 @@ PLAIN_800 = Recipe(
 DROPOUT = replace(
     PLAIN_800,
     name="dropout",
-    summary="One hidden layer of 1,200 and dropout: knows nothing of the pixels' neighbourhood.",
+    summary="Two hidden layers of 1,200 and dropout: knows nothing of the pixels' neighbourhood.",
     source="Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), 1.06 % with "
     "max-norm",
     goals=(Goal("mnist", "test", 0.9885, seeds=3),),
-    hidden=(1200,),
-    epochs=40,
-    weight_decay=0.1,
+    hidden=(1200, 1200),
+    batch_size=128,
+    epochs=60,
+    learning_rate=1e-3,
+    weight_decay=0.0,
+    label_smoothing=0.0,
     input_dropout=0.2,
     hidden_dropout=0.5,
 )

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ import pytest
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
 from chainrule.files.model_file import load_model
-from chainrule.recipes import COMMITTEES, CommitteeRecipe, find_recipe, start
-from chainrule.training.checkpoint import save_checkpoint
+from chainrule.recipes import COMMITTEES, CommitteeRecipe
 
 QUICK = ("train", "--data", "digits", "--epochs", 2)
 
@@ -194,17 +192,6 @@ def test_ctrl_c_ends_without_a_traceback_and_without_a_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_says_that_no_model_was_saved(run, monkeypatch, tmp_path):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("chainrule.training.training.Training._take_step", interrupt)
-    finished = run(*QUICK)
-    assert finished.code == 130
-    assert "Stopped in epoch 1 of 2. No model was saved." in finished.err
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("command", [QUICK, ("recipes",), ("show", "data", "--data", "digits"), ("data", "digits")])
 def test_a_redirected_stream_with_a_small_alphabet_is_written_in_utf8(tmp_path, command):
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
@@ -219,7 +206,7 @@ def test_the_result_is_json_on_a_narrow_terminal_too(run, monkeypatch):
     assert json.loads(run(*QUICK, "--json").out)
 
 
-# ------------------------------------------------------------------------------- committees and checkpoints
+# ----------------------------------------------------------------------------------------------- committees
 
 
 @pytest.fixture
@@ -271,42 +258,3 @@ def test_a_committee_takes_no_curve_and_no_checkpoint(run, small_committee):
         finished = run(*small_committee, option, file)
         assert finished.code == 2
         assert f"{option} {file} is for one network" in finished.err
-
-
-def test_a_training_resumed_from_its_checkpoint_ends_with_the_same_network(run, tmp_path):
-    command = ("train", "--data", "digits", "--epochs", "4", "--hidden", "8")
-    run(*command, "--model", "straight.safetensors")
-    run(*command, "--model", "stopped.safetensors", "--checkpoint", "run.ckpt")
-    digits = load_dataset("digits")
-    recipe = replace(find_recipe("standard"), hidden=(8,), epochs=4, least_steps=0)
-    training = start(recipe, digits, 0)
-    for report in training:
-        if report.epoch == 2:
-            break
-    settings = {"dataset": "digits", "recipe": recipe.settings(), "seed": 0}
-    save_checkpoint(training, tmp_path / "half.ckpt", settings)
-    finished = run(*command, "--model", "resumed.safetensors", "--resume", "half.ckpt")
-    assert finished.code == 0
-    one, two, three = (load_model(tmp_path / f"{n}.safetensors").network for n in ("straight", "stopped", "resumed"))
-    assert np.array_equal(one.parameters, two.parameters)
-    assert np.array_equal(one.parameters, three.parameters)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--resume", "none.ckpt"), "There is no checkpoint none.ckpt"),
-        (("--resume", "run.ckpt", "--seed", "1"), "seed was 0 and is 1"),
-        (("--resume", "run.ckpt", "--learning-rate", "0.5"), "recipe.learning_rate was 0.15 and is 0.5"),
-        (("--resume", "run.ckpt", "--checkpoint", "other.ckpt"), "give --checkpoint or --resume"),
-        (("--checkpoint", "m.safetensors", "--model", "m.safetensors"), "would be both"),
-        (("--checkpoint", "no/run.ckpt"), "no/run.ckpt"),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_resumed_says_why(run, arguments, message):
-    command = ("train", "--data", "digits", "--epochs", "2", "--hidden", "8")
-    run(*command, "--checkpoint", "run.ckpt")
-    finished = run(*command, *arguments)
-    assert finished.code == 2
-    assert message in finished.err

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
-from chainrule.cli.console import err, write_utf8
+from chainrule.cli.console import err, note, write_utf8
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.import_parameters import import_parameters
@@ -15,6 +15,7 @@ from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.recipes import recipes
 from chainrule.cli.show import show
+from chainrule.cli.stopping import Stopped
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
 
@@ -43,7 +44,7 @@ for position, (name, command) in enumerate(_COMMANDS.items()):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    """Run one command; 0 when it worked, 2 for bad input, 1 for a failure, 130 after Ctrl-C, 143 after SIGTERM."""
     write_utf8()
     try:
         app(
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         unused = isinstance(error, UnusedCliTokensError)
         message = f"Unexpected: {' '.join(error.unused_tokens or ())}." if unused else str(error)
         return _complain(f"{message} Try: {' '.join(['chainrule', *(error.command_chain or ()), '--help'])}", 2)
+    except Stopped as stop:
+        note(str(stop))
+        return stop.exit_code
     except KeyboardInterrupt:
         return _complain("Interrupted.", 130)
     except BrokenPipeError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from chainrule.cli.arguments import (
     require_model_name,
     whole_number,
 )
+from chainrule.cli.checkpoints import Keeping, Saved, settings_of, train_to_the_end
 from chainrule.errors import InputError, ValueRangeError
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 def train(
     *,
-    data: DataOption = "auto",
-    recipe: Annotated[str, Parameter(help="Named settings; `chainrule recipes` lists them.")] = "standard",
+    data: DataOption | None = None,
+    recipe: Annotated[
+        str | None, Parameter(help="Named settings; `chainrule recipes` lists them. Where not given, `standard`.")
+    ] = None,
     hidden: Annotated[
         list[int] | None,
         Parameter(
@@ -53,13 +55,19 @@ def train(
         float | None,
         Parameter(help="Training images held out to watch progress: a fraction or a count; 0 trains on all."),
     ] = None,
-    seed: Annotated[int, Parameter(converter=whole_number, help="The same seed gives the same network.")] = 0,
+    seed: Annotated[
+        int | None, Parameter(converter=whole_number, help="The same seed gives the same network. Where not given, 0.")
+    ] = None,
     model: Annotated[Path, Parameter(help="Where to save the network.")] = DEFAULT_MODEL,
     checkpoint: Annotated[
-        Path | None, Parameter(help="After every epoch, save where the training stands to this file.")
+        Path | None, Parameter(help="Save where the training stands to this file, after every epoch and when stopped.")
+    ] = None,
+    every: Annotated[
+        int | None, Parameter(converter=whole_number, help="Epochs between two saves of the checkpoint.")
     ] = None,
     resume: Annotated[
-        Path | None, Parameter(help="Go on from this checkpoint, with the same settings, and go on writing to it.")
+        Path | None,
+        Parameter(help="Go on from this checkpoint and its settings, and go on writing to it. --epochs may be more."),
     ] = None,
     curve: Annotated[Path | None, Parameter(help="Draw accuracy against epochs to this picture.")] = None,
     json: JsonOption = False,
@@ -76,31 +84,35 @@ def train(
     from chainrule.recipes import COMMITTEES, find_recipe
 
     require_model_name(model)
-    if checkpoint is not None and resume is not None:
-        raise InputError("--resume goes on writing to its checkpoint; give --checkpoint or --resume.")
-    checkpoint = checkpoint or resume
-    require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": checkpoint})
+    keeping = Keeping.asked(checkpoint, every, resume, model, curve)
+    require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": keeping.path})
     require_writable(model)
-    if checkpoint is not None:
-        require_writable(checkpoint)
+    if keeping.path is not None:
+        require_writable(keeping.path)
     if curve is not None:
         require_drawable(curve)
     if recipe in COMMITTEES:
         members = [
-            (_changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation), seed + offset)
+            (_changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation), (seed or 0) + offset)
             for name, offset in COMMITTEES[recipe].members
         ]
-        for option, path in (("--curve", curve), ("--checkpoint", checkpoint)):
+        for option, path in (("--curve", curve), ("--checkpoint", keeping.path)):
             if path is not None:
                 raise InputError(
                     f"{option} {path} is for one network, and {recipe} trains {len(members)}. Each is saved as it is "
                     f"done, and the same command goes on after the last of them."
                 )
-        _train_committee(COMMITTEES[recipe], members, load_data(data), model, json)
+        _train_committee(COMMITTEES[recipe], members, load_data(data or "auto"), model, json)
         return
-    changed = _changed(find_recipe(recipe), hidden, epochs, batch_size, learning_rate, validation)
-    dataset = load_data(data)
-    training, trained, evaluation = _train_one(changed, dataset, seed, model, checkpoint, resume is not None)
+    saved = None if resume is None else Saved.read(resume)
+    if saved is not None:
+        data, seed = saved.dataset if data is None else data, saved.seed if seed is None else seed
+    base = saved.recipe if saved is not None and recipe is None else find_recipe(recipe or "standard")
+    changed = _changed(base, hidden, epochs, batch_size, learning_rate, validation)
+    dataset = load_data(data or "auto")
+    if saved is not None:
+        saved.require_room(dataset)
+    training, trained, evaluation = _train_one(changed, dataset, seed or 0, model, keeping)
     last = training.history.reports[-1]
     if curve is not None:
         _draw_curve(training, curve)
@@ -111,20 +123,15 @@ def train(
 
 
 def _train_one(
-    recipe: Recipe, dataset: Dataset, seed: int, path: Path, checkpoint: Path | None = None, resume: bool = False
+    recipe: Recipe, dataset: Dataset, seed: int, path: Path, keeping: Keeping
 ) -> tuple[Training, Model, Evaluation | None]:
     """Train a network, look at the test images once, and save the model."""
     from chainrule.files.model_file import save_model
     from chainrule.recipes import start
-    from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
 
     training = start(recipe, dataset, seed)
-    settings = {"dataset": _dataset_name(dataset), "recipe": recipe.settings(), "seed": seed}
-    if checkpoint is not None and resume:
-        load_checkpoint(training, checkpoint, settings)
-    for report in _watch(training, checkpoint):
-        if checkpoint is not None and report.train_accuracy is not None:
-            save_checkpoint(training, checkpoint, settings)
+    settings = settings_of(recipe, dataset, _dataset_name(dataset), seed, training.epochs)
+    train_to_the_end(training, settings, keeping)
     last = training.history.reports[-1]
     trained = dataclasses.replace(training.model, class_names=dataset.class_names)
     evaluation = None
@@ -147,7 +154,7 @@ def _train_committee(
         file = path.with_stem(f"{path.stem}-{number}")
         model = _finished(file, member, dataset, seed)
         note(f"{number} of {len(members)}: {member.name}, seed {seed}{'' if model is None else ', already trained'}")
-        models.append(_train_one(member, dataset, seed, file)[1] if model is None else model)
+        models.append(_train_one(member, dataset, seed, file, Keeping())[1] if model is None else model)
         paths.append(file)
     evaluation = None
     if dataset.test_images is not None and dataset.test_labels is not None:
@@ -205,55 +212,6 @@ def _changed(
             raise ValueRangeError(f"--validation {validation:g}: expected a fraction below 1 or a whole number.")
         changes["validation"] = int(validation) if whole else validation
     return dataclasses.replace(recipe, **changes)
-
-
-def _watch(training: Training, checkpoint: Path | None) -> Iterator[Report]:
-    """Train to the end under a progress bar."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from chainrule.cli.console import err, note, percent
-
-    training.report_every = max(1, training.steps_per_epoch // 20)
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(bar_width=None),
-        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[accuracy]}"),
-        TimeRemainingColumn(),
-    )
-    accuracy = ""
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(
-            "", total=training.epochs * training.steps_per_epoch, epoch=1, epochs=training.epochs, loss=0, accuracy=""
-        )
-        for report in _until_interrupted(training, checkpoint):
-            shown = report.validation_accuracy if report.validation_accuracy is not None else report.train_accuracy
-            if shown is not None:
-                accuracy = f"accuracy {percent(shown)}"
-            progress.update(
-                task,
-                completed=report.step,
-                epoch=min(report.epoch + 1, training.epochs),
-                loss=report.loss,
-                accuracy=accuracy,
-            )
-            tenth = max(1, training.epochs // 10)
-            if not err.is_terminal and shown is not None and report.epoch % tenth == 0:
-                note(f"epoch {report.epoch}/{training.epochs}  loss {report.loss:.4f}  {accuracy}")
-            yield report
-
-
-def _until_interrupted(training: Training, checkpoint: Path | None) -> Iterator[Report]:
-    """The reports; when Ctrl-C ends them, a word on what that means."""
-    from chainrule.cli.console import note
-
-    try:
-        yield from training
-    except KeyboardInterrupt:
-        saved = "No model was saved."
-        if checkpoint is not None and len(training.history):
-            saved = f"Go on after epoch {training.history['epoch'][-1]}: the same command with --resume {checkpoint}"
-        note(f"Stopped in epoch {training.epoch + 1} of {training.epochs}. {saved}")
-        raise
 
 
 def _facts(

@@ -26,6 +26,8 @@ from chainrule.nn.arrays import Array
 from chainrule.training.training import Training
 
 FORMAT, VERSION = "chainrule-checkpoint", "1"
+#: The settings that may be more when a training is resumed.
+MAY_GROW = ("epochs",)
 
 
 def save_checkpoint(training: Training, path: str | Path, settings: dict[str, Any]) -> None:
@@ -58,26 +60,43 @@ def load_checkpoint(training: Training, path: str | Path, settings: dict[str, An
     ----------
     training : Training, made with the same settings on the same data
     path : str or Path
-    settings : dict, equal to the one that was saved
+    settings : dict, equal to the one that was saved, but that its "epochs", if it has any, may be more
 
     Raises
     ------
     CheckpointError
         If there is no such file, it is damaged or no checkpoint, or belongs to other settings; names the difference.
     """
-    metadata, arrays = _read(Path(path))
-    if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-        raise CheckpointError(f"{path} is not a checkpoint of this version of chainrule. Start again without it.")
-    state = metadata.get("state", "")
-    if metadata.get("sha256") != _checksum(arrays, state):
-        raise CheckpointError(f"{path} is damaged: its checksum does not fit its content. Start again without it.")
-    saved = json.loads(state)
+    saved, arrays = _read_whole(path)
     if difference := _difference(saved["settings"], json.loads(json.dumps(settings))):
         raise CheckpointError(f"{path} belongs to another training: {difference}. Resume with the same settings.")
     try:
         training.restore(arrays, saved["numbers"])
     except (InputError, ShapeError) as error:
         raise CheckpointError(f"{path} does not fit this training: {error}") from error
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """What a saved training was made from.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is damaged or no checkpoint.
+    """
+    settings: dict[str, Any] = _read_whole(path)[0]["settings"]
+    return settings
+
+
+def _read_whole(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Numbers and settings, and the arrays, of a checkpoint that is whole."""
+    metadata, arrays = _read(Path(path))
+    if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+        raise CheckpointError(f"{path} is not a checkpoint of this version of chainrule. Start again without it.")
+    state = metadata.get("state", "")
+    if metadata.get("sha256") != _checksum(arrays, state):
+        raise CheckpointError(f"{path} is damaged: its checksum does not fit its content. Start again without it.")
+    return json.loads(state), arrays
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
@@ -99,6 +118,10 @@ def _checksum(arrays: dict[str, Array], state: str) -> str:
     return digest.hexdigest()
 
 
+def _is_less(old: Any, new: Any) -> bool:
+    return isinstance(old, int) and isinstance(new, int) and old < new
+
+
 def _difference(saved: dict[str, Any], given: dict[str, Any], prefix: str = "") -> str:
     """The first setting that is not the same, in words; "" if all are."""
     for name in sorted({*saved, *given}):
@@ -106,6 +129,6 @@ def _difference(saved: dict[str, Any], given: dict[str, Any], prefix: str = "") 
         if isinstance(old, dict) and isinstance(new, dict):
             if inner := _difference(old, new, f"{prefix}{name}."):
                 return inner
-        elif old != new:
+        elif old != new and not (f"{prefix}{name}" in MAY_GROW and _is_less(old, new)):
             return f"{prefix}{name} was {old!r} and is {new!r}"
     return ""

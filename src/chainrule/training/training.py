@@ -154,6 +154,7 @@ class Training:
         self.seconds = 0.0
         self.history = History()
         self._position = 0  # rows of this epoch that are done
+        self._paused = False
         self._order = self.rows
         self._losses: list[float] = []  # since the last report with accuracies
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
@@ -243,6 +244,14 @@ class Training:
         while self.epoch < self.epochs:
             yield self._advance()
 
+    def pause(self) -> None:
+        """Ask for a report right after the step that is being taken, where everything is whole.
+
+        It may be called at any moment, from a signal's handler or another thread too. Who iterates then decides whether
+        to go on.
+        """
+        self._paused = True
+
     def _advance(self) -> Report:
         """Train until the next report is due."""
         started = time.perf_counter()
@@ -254,11 +263,16 @@ class Training:
                     self.epoch += 1
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
                         break
-                elif self.report_every and self.step % self.report_every == 0:
+                if self._paused or self._light_report_is_due():
+                    self._paused = False
                     self.seconds += time.perf_counter() - started
                     return self._report(None, None)
         with quiet():
             return self._evaluate(started)
+
+    def _light_report_is_due(self) -> bool:
+        """Whether this is a place in the middle of an epoch that was asked for."""
+        return bool(self._position and self.report_every and self.step % self.report_every == 0)
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
