@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import struct
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save
 from chainrule.data.preparation import Preparation
 from chainrule.errors import InputError, ModelFileError, OutputError, ValueRangeError
 from chainrule.files.model_file import load_model, save_model
+from chainrule.files.tensors import pack_tensors
 from chainrule.model import Model
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.layers import Dense, Dropout
@@ -258,7 +260,7 @@ def test_no_file_says_how_to_make_one(tmp_path):
 
 
 def test_a_folder_is_no_model(tmp_path):
-    refused(tmp_path, "There is no model file")
+    refused(tmp_path, r"it cannot be read \(Is a directory\)")
 
 
 NO_SAFETENSORS = {
@@ -309,21 +311,22 @@ def test_a_header_that_lies_is_no_model(tmp_path, content):
 def test_weights_of_another_dtype_are_refused(tmp_path, dtype):
     bits = {"BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "F4": 4, "C64": 64, "BOOL": 8, "I64": 64, "U8": 8, "F16": 16}
     metadata, arrays = taken_apart(saved(tiny(), tmp_path))
-    header, data = {"__metadata__": metadata}, b""
+    header, data = {"__metadata__": {**metadata, "sha256": "0" * 64}}, b""
     for name, array in sorted(arrays.items()):
         kind, content = dtype, bytes(array.size * bits[dtype] // 8)
         if name.startswith("preparation"):
             kind, content = "F64", array.tobytes()
         start, data = len(data), data + content
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, len(data)]}
-    (tmp_path / "model").write_bytes(raw(header, data))
-    refused(tmp_path / "model")
+    content = raw(header, data)
+    (tmp_path / "model").write_bytes(content.replace(b"0" * 64, hashlib.sha256(content).hexdigest().encode(), 1))
+    refused(tmp_path / "model", "something other than finite numbers|does not fit its content")
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_a_safetensors_file_of_another_program_is_no_model(tmp_path, metadata):
     (tmp_path / "model").write_bytes(save({"weight": np.zeros((2, 3), np.float32)}, metadata))
-    refused(tmp_path / "model", "is a safetensors file, but not a model of chainrule")
+    refused(tmp_path / "model", "it is a safetensors file, but no chainrule-model")
 
 
 def changed(tmp_path, metadata=(), **arrays):
@@ -331,7 +334,7 @@ def changed(tmp_path, metadata=(), **arrays):
     old_metadata, old_arrays = taken_apart(saved(tiny(), tmp_path))
     parts = [{**old_metadata, **dict(metadata)}, {**old_arrays, **{k.replace("_", "."): v for k, v in arrays.items()}}]
     parts = [{name: value for name, value in part.items() if value is not None} for part in parts]
-    (tmp_path / "model").write_bytes(save(parts[1], parts[0]))
+    (tmp_path / "model").write_bytes(pack_tensors(parts[1], parts[0]))
     return tmp_path / "model"
 
 
@@ -341,7 +344,7 @@ def test_the_tiny_model_is_sound(tmp_path):
 
 @pytest.mark.parametrize("version", ["2", "", None])
 def test_another_version_says_to_update(tmp_path, version):
-    refused(changed(tmp_path, {"version": version}), "version .*; this program reads version 1. Update chainrule.")
+    refused(changed(tmp_path, {"version": version}), "version .*; this program reads version 1. Update chainrule")
 
 
 F4 = np.float32
@@ -434,19 +437,20 @@ def test_a_file_with_bytes_behind_its_end_is_refused(tmp_path):
     refused(path, "is not a model file")
 
 
-@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
-def test_a_flipped_byte_never_surprises(tmp_path, flip):
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
+def test_a_file_with_any_byte_flipped_is_refused(tmp_path, flip):
     path = saved(tiny(), tmp_path)
     content = path.read_bytes()
-    messages, read = [], []
-    for position in range(0, len(content), 3):
+    for position in range(len(content)):
         damaged = bytearray(content)
         damaged[position] ^= flip
         path.write_bytes(damaged)
-        try:
-            read.append(load_model(path))
-        except ModelFileError as error:
-            messages.append(str(error))
-    assert all(str(path) in message for message in messages)
-    assert all(np.isfinite(model.network.parameters).all() for model in read)
-    assert len(messages) > len(read)
+        refused(path, "is not a model file")
+
+
+def test_a_flipped_bit_of_a_weight_does_not_fit_the_checksum(tmp_path):
+    path = saved(tiny(), tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    refused(path, "its checksum does not fit its content: it is damaged")

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
-from chainrule.files.tensors import read_tensors
+from chainrule.files.tensors import pack_tensors, read_tensors
 from chainrule.model import Model, require_finite_parameters
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network
@@ -44,8 +44,6 @@ def save_model(model: Model, path: str | Path) -> None:
 
     After any of them an old file is still there, whole.
     """
-    from safetensors.numpy import save
-
     require_finite_parameters(model.network)
     tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}
     if model.preparation.mean is not None and model.preparation.deviation is not None:
@@ -59,9 +57,7 @@ def save_model(model: Model, path: str | Path) -> None:
         "class_names": _json("class_names", model.class_names),
         "facts": _json("facts", model.facts),
     }
-    # safetensors writes the memory of an array that is not contiguous in the wrong order.
-    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    replace_file(Path(path), save(contiguous, metadata))
+    replace_file(Path(path), pack_tensors(tensors, metadata))
 
 
 def _json(name: str, value: Any) -> str:
@@ -94,13 +90,6 @@ def load_model(path: str | Path) -> Model:
         If there is no such file, it is not a model file, or its parts do not fit together.
     """
     metadata, tensors = _read(Path(path))
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"{path} is a safetensors file, but not a model of chainrule. Train one: chainrule train.")
-    if metadata.get("version") != VERSION:
-        raise ModelFileError(
-            f"{path} is a model file of version {metadata.get('version')}; this program reads version {VERSION}. "
-            f"Update chainrule."
-        )
     try:
         return _assemble(metadata, tensors)
     except (ChainruleError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -109,10 +98,10 @@ def load_model(path: str | Path) -> Model:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     """The metadata and the arrays of a model file."""
-    if not path.is_file():
-        raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}")
     try:
-        return read_tensors(path)
+        return read_tensors(path, FORMAT, VERSION)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}") from error
     except InputError as error:
         raise ModelFileError(
             f"{path} is not a model file: {error}. A model file is what chainrule train writes."
