@@ -1,6 +1,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -282,3 +284,52 @@ def test_a_folder_that_cannot_be_written_is_refused_in_advance(target, monkeypat
     with pytest.raises(OutputError, match=r"Permission denied\. Choose a folder that is writable") as caught:
         require_writable(target)
     assert str(target) in str(caught.value)
+
+
+KILLED_AT_LINE = """
+import os, signal, sys
+from pathlib import Path
+from chainrule.atomic import replace_file
+
+target, old, new = Path("model"), b"o" * 100_000, b"n" * 200_000
+target.write_bytes(old)
+seen = {old: 0, new: 0}
+
+def killed_at(line):
+    left = line
+
+    def trace(frame, event, _):
+        nonlocal left
+        if "atomic" in frame.f_code.co_filename:
+            left -= event == "line"
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+
+    child = os.fork()
+    if child == 0:
+        sys.settrace(trace)
+        replace_file(target, new)
+        sys.settrace(None)
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+line = 1
+while killed_at(line):
+    seen[target.read_bytes()] += 1  # a KeyError if it is neither
+    target.write_bytes(old)
+    line += 1
+assert target.read_bytes() == new
+print(line - 1, seen[old], seen[new])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_killed_at_any_line_of_a_save_the_file_is_the_old_or_the_new_one(tmp_path):
+    program = [sys.executable, "-c", KILLED_AT_LINE]
+    finished = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    kills, old, new = map(int, finished.stdout.split())
+    assert kills > 30
+    assert old + new == kills
+    assert old > 0
+    assert new > 0

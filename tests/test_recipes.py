@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from chainrule import two_layer
 from chainrule.data.datasets import Dataset, load_dataset
 from chainrule.data.deformations import Deformation, Deformer
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DataFileError, UnknownNameError, ValueRangeError
+from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
 from chainrule.nn.layers import Dense
 from chainrule.nn.optimizers import SGD, AdamW
 from chainrule.recipes import (
@@ -397,3 +398,33 @@ def test_a_recipe_names_what_it_is_made_of():
         assert author in STANDARD.source
     for recipe in RECIPES.values():
         assert (recipe.initialization == "xavier") == ("LeCun's variant, N(0, 1/n_in)" in recipe.summary)
+
+
+# ------------------------------------------------------------------------------------- settings as JSON and back
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_a_recipe_comes_back_from_its_settings(recipe):
+    assert Recipe.from_settings(json.loads(json.dumps(recipe.settings()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 2.5}, "epochs is 2.5; expected int"),
+        ({"standardise": 1}, "standardise is 1; expected bool"),
+        ({"name": None}, "name is None; expected str"),
+        ({"batch_size": "all"}, "batch_size is 'all'"),
+        ({"hidden": [0]}, "whole numbers above 0"),
+        ({"adversary": {"epsilon": 1.0, "delta": 2}}, "adversary is"),
+        ({"depth": 3}, "missing or unknown: depth"),
+    ],
+    ids=str,
+)
+def test_settings_of_another_kind_are_named(changes, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        Recipe.from_settings(RECIPES["deep"].settings() | changes)
+
+
+def test_a_whole_number_will_do_where_a_fraction_may_stand():
+    assert Recipe.from_settings(RECIPES["deep"].settings() | {"learning_rate": 1}).learning_rate == 1

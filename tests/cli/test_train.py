@@ -11,6 +11,7 @@ from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
 from chainrule.files.model_file import load_model
 from chainrule.recipes import COMMITTEES, CommitteeRecipe
+from chainrule.training.training import Training
 
 QUICK = ("train", "--data", "digits", "--epochs", 2)
 
@@ -251,6 +252,20 @@ def test_a_stopped_committee_goes_on_after_the_members_that_are_done(run, small_
     assert "2 of 3: standard, seed 1\n" in err
     assert (tmp_path / "m-1.safetensors").stat().st_mtime_ns == kept
     assert "already trained" not in run(*small_committee, "--seed", "9").err
+
+
+def test_a_stopped_committee_says_what_is_saved(run, small_committee, tmp_path, monkeypatch):
+    take_step = Training._take_step
+
+    def stop_in_the_second(training, rows):
+        if list(tmp_path.glob("*-1.safetensors")) and training.step == 0:
+            signal.raise_signal(signal.SIGINT)
+        take_step(training, rows)
+
+    monkeypatch.setattr(Training, "_take_step", stop_in_the_second)
+    stopped = run(*small_committee)
+    assert stopped.code == 130
+    assert "The networks before this one are saved; the same command goes on after the last of them." in stopped.err
 
 
 def test_a_committee_takes_no_curve_and_no_checkpoint(run, small_committee):

@@ -808,3 +808,30 @@ def test_a_fault_in_one_thread_reaches_the_caller(monkeypatch):
 def test_threads_do_not_warn_about_a_loss_that_overflows(monkeypatch):
     with pytest.raises(DivergenceError):
         finished(shared_out(monkeypatch, 2, optimizer=SGD(1e300)))
+
+
+# -------------------------------------------------------------------------------------------------- pausing
+
+
+def test_a_pause_gives_a_report_after_the_step_and_changes_no_bit():
+    straight, paused = training_of(), training_of()
+    for _ in straight:
+        pass
+    steps = []
+    paused.pause()
+    for report in paused:
+        steps.append(report.step)
+        if report.step < 4:
+            paused.pause()
+    assert steps == [1, 2, 3, 4, 8, 12]
+    assert bits(paused) == bits(straight)
+    assert paused.history["loss"] == straight.history["loss"]
+
+
+def test_a_pause_at_an_epochs_end_without_accuracies_is_a_light_report():
+    training = training_of(batch_size=None, evaluate_every=3, epochs=6)
+    training.pause()
+    reports = list(training)
+    assert [report.epoch for report in reports] == [1, 3, 6]
+    assert reports[0].train_accuracy is None
+    assert len(training.history) == 2

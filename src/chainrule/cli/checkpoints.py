@@ -34,12 +34,15 @@ class Keeping:
         Whether the training goes on from what lies at `path`.
     command : str
         What goes on with it.
+    unsaved : str
+        What to tell who stops a training that is saved nowhere.
     """
 
     path: Path | None = None
     every: int = 1
     resume: bool = False
     command: str = ""
+    unsaved: str = "No model was saved. With --checkpoint FILE a stopped training can be gone on with."
 
     @classmethod
     def asked(
@@ -90,7 +93,7 @@ def train_to_the_end(training: Training, settings: dict[str, Any], keeping: Keep
 def _last_words(training: Training, keeping: Keeping) -> str:
     done = f"Stopped after step {training.step:,} of {training.epochs * training.steps_per_epoch:,}."
     if keeping.path is None:
-        return f"{done} No model was saved. With --checkpoint FILE a stopped training can be gone on with."
+        return f"{done} {keeping.unsaved}"
     return f"{done} Saved to {keeping.path}. Go on with: {keeping.command}"
 
 

@@ -149,12 +149,15 @@ def _train_committee(
     from chainrule.cli.console import note, percent, print_json, say
     from chainrule.model import Committee
 
+    keeping = Keeping(
+        unsaved="The networks before this one are saved; the same command goes on after the last of them."
+    )
     models, paths = [], []
     for number, (member, seed) in enumerate(members, start=1):
         file = path.with_stem(f"{path.stem}-{number}")
         model = _finished(file, member, dataset, seed)
         note(f"{number} of {len(members)}: {member.name}, seed {seed}{'' if model is None else ', already trained'}")
-        models.append(_train_one(member, dataset, seed, file, Keeping())[1] if model is None else model)
+        models.append(_train_one(member, dataset, seed, file, keeping)[1] if model is None else model)
         paths.append(file)
     evaluation = None
     if dataset.test_images is not None and dataset.test_labels is not None:
