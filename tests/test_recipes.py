@@ -22,6 +22,7 @@ from chainrule.recipes import (
     SCHEDULES,
     STANDARD,
     Goal,
+    Recipe,
     find_recipe,
     start,
 )

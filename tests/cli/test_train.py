@@ -265,7 +265,7 @@ def test_a_stopped_committee_says_what_is_saved(run, small_committee, tmp_path, 
     monkeypatch.setattr(Training, "_take_step", stop_in_the_second)
     stopped = run(*small_committee)
     assert stopped.code == 130
-    assert "The networks before this one are saved; the same command goes on after the last of them." in stopped.err
+    assert "The networks before this one are saved; the same command goes on after them." in stopped.err
 
 
 def test_a_committee_takes_no_curve_and_no_checkpoint(run, small_committee):

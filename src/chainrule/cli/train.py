@@ -149,9 +149,7 @@ def _train_committee(
     from chainrule.cli.console import note, percent, print_json, say
     from chainrule.model import Committee
 
-    keeping = Keeping(
-        unsaved="The networks before this one are saved; the same command goes on after the last of them."
-    )
+    keeping = Keeping(unsaved="The networks before this one are saved; the same command goes on after them.")
     models, paths = [], []
     for number, (member, seed) in enumerate(members, start=1):
         file = path.with_stem(f"{path.stem}-{number}")

@@ -264,7 +264,6 @@ class Training:
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
                         break
                 if self._paused or self._light_report_is_due():
-                    self._paused = False
                     self.seconds += time.perf_counter() - started
                     return self._report(None, None)
         with quiet():
@@ -352,6 +351,7 @@ class Training:
         )
 
     def _report(self, train: float | None, validation: float | None) -> Report:
+        self._paused = False  # whoever asked has one now
         loss = math.fsum(self._losses) / len(self._losses)
         return Report(self.epoch, self.step, loss, train, validation, self.seconds, self.optimizer.learning_rate)
 
