@@ -413,6 +413,7 @@ def test_a_recipe_comes_back_from_its_settings(recipe):
     ("changes", "message"),
     [
         ({"epochs": 2.5}, "epochs is 2.5; expected int"),
+        ({"epochs": True}, "epochs is True; expected int"),
         ({"standardise": 1}, "standardise is 1; expected bool"),
         ({"name": None}, "name is None; expected str"),
         ({"batch_size": "all"}, "batch_size is 'all'"),
