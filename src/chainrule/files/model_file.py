@@ -6,7 +6,6 @@ The arrays of θ stand under their names in the network's layout (`dense1.weight
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
-from chainrule.files.tensors import pack_tensors, read_tensors
+from chainrule.files.tensors import pack_tensors, read_json, read_tensors, write_json
 from chainrule.model import Model, require_finite_parameters
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import Network
@@ -52,29 +51,12 @@ def save_model(model: Model, path: str | Path) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "layers": _json("layers", model.network.configuration()),
-        "image_shape": _json("image_shape", model.preparation.shape),
-        "class_names": _json("class_names", model.class_names),
-        "facts": _json("facts", model.facts),
+        "layers": write_json("layers", model.network.configuration()),
+        "image_shape": write_json("image_shape", model.preparation.shape),
+        "class_names": write_json("class_names", model.class_names),
+        "facts": write_json("facts", model.facts),
     }
     replace_file(Path(path), pack_tensors(tensors, metadata))
-
-
-def _json(name: str, value: Any) -> str:
-    """JSON that any program reads: no NaN, which has no place in it."""
-    try:
-        return json.dumps(value, default=_plain, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"A model file keeps {name} as JSON, and these cannot be: {error}. Nothing was saved."
-        ) from error
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's numbers and arrays as Python's own."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is no kind of value that JSON has")
 
 
 def load_model(path: str | Path) -> Model:
@@ -116,7 +98,7 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
     mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     dtype = next(iter(tensors.values())).dtype if tensors else np.dtype(np.float32)
     parameters = np.empty(sum(tensor.size for tensor in tensors.values()), dtype)
-    network = Network.from_configuration(json.loads(metadata["layers"]), parameters)
+    network = Network.from_configuration(read_json(metadata["layers"]), parameters)
     for block in network.layout:
         if tensors[block.name].shape != block.shape or tensors[block.name].dtype != dtype:
             raise ModelFileError(f"{block.name} has shape {tensors[block.name].shape}, not {block.shape}.")
@@ -125,21 +107,21 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
 
 
 def _shape(metadata: dict[str, str]) -> tuple[int, int]:
-    height, width = json.loads(metadata["image_shape"])
+    height, width = read_json(metadata["image_shape"])
     if not all(type(n) is int and n > 0 for n in (height, width)):
         raise ModelFileError("image_shape is not a height and a width in pixels.")
     return height, width
 
 
 def _names(metadata: dict[str, str]) -> tuple[str, ...]:
-    names = json.loads(metadata["class_names"])
+    names = read_json(metadata["class_names"])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFileError("class_names is not a list of names.")
     return tuple(names)
 
 
 def _facts(metadata: dict[str, str]) -> dict[str, Any]:
-    facts = json.loads(metadata["facts"])
+    facts = read_json(metadata["facts"])
     if not isinstance(facts, dict):
         raise ModelFileError("facts is not an object with names and values.")
     return facts
