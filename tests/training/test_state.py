@@ -1,7 +1,8 @@
-"""Checkpoints that fit their checksum, and whose numbers no training comes to."""
+"""Checkpoints that were damaged; and some that fit their checksum, and whose numbers no training comes to."""
 
 import copy
 import json
+import os
 
 import numpy as np
 import pytest
@@ -76,6 +77,45 @@ def test_the_checkpoints_below_are_made_of_sound_ones(tmp_path, reports):
     saved, training = everything(stopped(reports)), stopped(2)
     load_checkpoint(training, written(tmp_path / "run.ckpt", *saved), {})
     assert_same(everything(training), saved)
+
+
+def test_a_checkpoint_with_any_byte_changed_is_refused(tmp_path):
+    path = tmp_path / "run.ckpt"
+    save_checkpoint(stopped(), path, {})
+    content, training = path.read_bytes(), training_of()
+    before = everything(training)
+    with path.open("r+b", buffering=0) as file:  # one byte at a time, which is faster than the whole
+        for position, byte in enumerate(content):
+            for flip in (0x01, 0x20, 0x80):
+                file.seek(position)
+                file.write(bytes([byte ^ flip]))
+                with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint: "):
+                    load_checkpoint(training, path, {})
+            file.seek(position)
+            file.write(bytes([byte]))
+    assert_same(everything(training), before)
+    load_checkpoint(training, path, {})
+
+
+def test_a_checkpoint_cut_anywhere_is_refused(tmp_path):
+    path = tmp_path / "run.ckpt"
+    save_checkpoint(stopped(), path, {})
+    training = training_of()
+    before = everything(training)
+    for length in reversed(range(path.stat().st_size)):
+        os.truncate(path, length)
+        with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint: "):
+            load_checkpoint(training, path, {})
+    assert_same(everything(training), before)
+
+
+def test_a_flipped_bit_of_a_parameter_does_not_fit_the_checksum(tmp_path):
+    path = tmp_path / "run.ckpt"
+    save_checkpoint(stopped(), path, {})
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert_refused(path, "its checksum does not fit its content: it is damaged")
 
 
 WRONG_NUMBERS = {
