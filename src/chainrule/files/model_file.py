@@ -6,7 +6,6 @@ The arrays of θ stand under their names in the network's layout (`dense1.weight
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ import numpy as np
 from chainrule.atomic import replace_file
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
-from chainrule.files.tensors import pack_tensors, read_tensors
+from chainrule.files.tensors import pack_tensors, read_json, read_tensors, write_json
 from chainrule.model import Model, require_finite_parameters
-from chainrule.nn.arrays import Array
+from chainrule.nn.arrays import FLOATS, Array
 from chainrule.nn.network import Network
 
 FORMAT = "chainrule-model"
 VERSION = "1"
+MOST_LAYERS = 1000
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -40,11 +40,13 @@ def save_model(model: Model, path: str | Path) -> None:
     ValueRangeError
         If the network's parameters are not finite.
     InputError
-        If the facts hold what JSON cannot.
+        If the facts hold what JSON cannot, or are too long, or there are more than a thousand layers.
 
     After any of them an old file is still there, whole.
     """
     require_finite_parameters(model.network)
+    if len(model.network.layers) > MOST_LAYERS:
+        raise InputError(f"The network has {len(model.network.layers)} layers; a file holds {MOST_LAYERS} at most.")
     tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}
     if model.preparation.mean is not None and model.preparation.deviation is not None:
         tensors["preparation.mean"] = model.preparation.mean
@@ -52,33 +54,22 @@ def save_model(model: Model, path: str | Path) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "layers": _json("layers", model.network.configuration()),
-        "image_shape": _json("image_shape", model.preparation.shape),
-        "class_names": _json("class_names", model.class_names),
-        "facts": _json("facts", model.facts),
+        "layers": write_json("layers", model.network.configuration()),
+        "image_shape": write_json("image_shape", model.preparation.shape),
+        "class_names": write_json("class_names", model.class_names),
+        "facts": write_json("facts", model.facts),
     }
     replace_file(Path(path), pack_tensors(tensors, metadata))
 
 
-def _json(name: str, value: Any) -> str:
-    """JSON that any program reads: no NaN, which has no place in it."""
-    try:
-        return json.dumps(value, default=_plain, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"A model file keeps {name} as JSON, and these cannot be: {error}. Nothing was saved."
-        ) from error
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's numbers and arrays as Python's own."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is no kind of value that JSON has")
-
-
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path, *, allow_non_finite: bool = False) -> Model:
     """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+    allow_non_finite : bool
+        Also read parameters that are NaN or infinite, to look at them. Such a model refuses to predict.
 
     Returns
     -------
@@ -91,7 +82,7 @@ def load_model(path: str | Path) -> Model:
     """
     metadata, tensors = _read(Path(path))
     try:
-        return _assemble(metadata, tensors)
+        return _assemble(metadata, tensors, allow_non_finite)
     except (ChainruleError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {_reason(error)} Train the model again.") from error
 
@@ -108,38 +99,56 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         ) from error
 
 
-def _assemble(metadata: dict[str, str], tensors: dict[str, Array]) -> Model:
+def _assemble(metadata: dict[str, str], tensors: dict[str, Array], allow_non_finite: bool) -> Model:
     """The model that the parts of a file describe."""
     for name, tensor in tensors.items():
-        if tensor.dtype not in (np.float32, np.float64) or not np.isfinite(tensor).all():
+        if tensor.dtype not in FLOATS or not (allow_non_finite or np.isfinite(tensor).all()):
             raise ModelFileError(f"{name} holds something other than finite numbers, float32 or float64.")
     mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
-    dtype = next(iter(tensors.values())).dtype if tensors else np.dtype(np.float32)
-    parameters = np.empty(sum(tensor.size for tensor in tensors.values()), dtype)
-    network = Network.from_configuration(json.loads(metadata["layers"]), parameters)
-    for block in network.layout:
-        if tensors[block.name].shape != block.shape or tensors[block.name].dtype != dtype:
-            raise ModelFileError(f"{block.name} has shape {tensors[block.name].shape}, not {block.shape}.")
-        block.view(parameters)[...] = tensors[block.name]
+    network = _network(_layers(metadata), tensors)
     return Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
 
 
+def _network(layers: list[Any], tensors: dict[str, Array]) -> Network:
+    """The network of these layers on a θ that is put together from its arrays."""
+    dtype = next((tensor.dtype for tensor in tensors.values()), np.dtype(np.float32))
+    parameters = np.empty(sum(tensor.size for tensor in tensors.values()), dtype)
+    network = Network.from_configuration(layers, parameters)
+    for block in network.layout:
+        tensor = tensors.pop(block.name)
+        if tensor.shape != block.shape or tensor.dtype != dtype:
+            raise ModelFileError(f"{block.name} is {tensor.dtype} {tensor.shape}, not {dtype} {block.shape}.")
+        block.view(parameters)[...] = tensor
+    if network.configuration() != layers:
+        raise ModelFileError("layers does not say of each layer its kind and its settings, and nothing else.")
+    if tensors:
+        raise ModelFileError(f"It holds {next(iter(tensors))!r:.60}, which none of its layers has.")
+    return network
+
+
+def _layers(metadata: dict[str, str]) -> list[Any]:
+    layers = read_json(metadata["layers"])
+    if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
+        raise ModelFileError(f"layers is not a list of at most {MOST_LAYERS}.")
+    return layers
+
+
 def _shape(metadata: dict[str, str]) -> tuple[int, int]:
-    height, width = json.loads(metadata["image_shape"])
+    height, width = read_json(metadata["image_shape"])
     if not all(type(n) is int and n > 0 for n in (height, width)):
         raise ModelFileError("image_shape is not a height and a width in pixels.")
     return height, width
 
 
 def _names(metadata: dict[str, str]) -> tuple[str, ...]:
-    names = json.loads(metadata["class_names"])
+    names = read_json(metadata["class_names"])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFileError("class_names is not a list of names.")
     return tuple(names)
 
 
 def _facts(metadata: dict[str, str]) -> dict[str, Any]:
-    facts = json.loads(metadata["facts"])
+    facts = read_json(metadata["facts"])
     if not isinstance(facts, dict):
         raise ModelFileError("facts is not an object with names and values.")
     return facts
@@ -149,4 +158,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error}."
     text = str(error)
+    if len(text) > 300:  # it may repeat what the file says
+        text = f"{text[:300]} …"
     return text if text.endswith(".") else f"{text}."

@@ -20,8 +20,9 @@ import numpy as np
 from chainrule.errors import InputError
 from chainrule.nn.arrays import Array
 
-#: Bytes of the header, metadata included. Ten thousand reports of a training's history need a tenth of it.
-LARGEST_HEADER = 1 << 24
+#: Bytes of the header, metadata included. Ten thousand reports of a training's history need a third of it, and read as
+#: Python's objects it can take twenty times as much memory.
+LARGEST_HEADER = 1 << 22
 #: Stands in the checksum's place while it is computed.
 _BLANK = "0" * 64
 
@@ -72,7 +73,7 @@ def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], d
         the path.
     """
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with _open(path) as file:
             content, metadata = _read(file, kind, version)
         _require_checksum(content, metadata.get("sha256", ""))
         return metadata, _arrays(content)
@@ -84,9 +85,42 @@ def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], d
         raise InputError("it does not fit into memory") from error
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Open a pipe as well, which would otherwise wait for somebody who writes to it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def write_json(name: str, value: Any) -> str:
+    """JSON that any program reads, with NumPy's numbers and arrays as plain ones; an InputError where it cannot be."""
+    try:
+        text = json.dumps(value, default=_plain, allow_nan=False)
+        read_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"A file keeps {name} as JSON, and these cannot be: {error}. Nothing was saved.") from error
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no kind of value that JSON has")
+
+
+def read_json(text: str) -> Any:
+    """What a text in JSON says.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is no JSON, or a name stands twice in an object, or it holds what cannot be printed as UTF-8.
+    """
+    value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_number)
+    if "\\ud" in text.lower():  # half of a pair, alone, is no letter
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a pipe as well, without waiting for somebody who writes to it."""
+    try:
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
+    except ValueError as error:
+        raise InputError(f"there can be no file of that name ({error})") from error
 
 
 def _read(file: BinaryIO, kind: str, version: str) -> tuple[bytes, dict[str, str]]:
@@ -118,9 +152,9 @@ def _read(file: BinaryIO, kind: str, version: str) -> tuple[bytes, dict[str, str
 
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text.decode(), object_pairs_hook=_without_duplicates)
+        header = read_json(text.decode())
     except (ValueError, RecursionError) as error:
-        raise InputError("its header is no JSON: it is no safetensors file, or damaged") from error
+        raise InputError(f"its header is no JSON ({error}): it is no safetensors file, or damaged") from error
     if not isinstance(header, dict):
         raise InputError("its header is no JSON object: it is no safetensors file, or damaged")
     return header
@@ -130,8 +164,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that stands for two things; which of them is meant, each reader would decide for itself."""
     result = dict(pairs)
     if len(result) < len(pairs):
-        raise InputError("a name stands twice in its header")
+        raise ValueError("a name stands twice in an object")
     return result
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number in JSON")
 
 
 def _length_of_data(entries: Iterable[Any]) -> int:

@@ -6,19 +6,17 @@
     training = start(recipe, dataset, seed)                  # as before
     load_checkpoint(training, "run.ckpt", {"recipe": "deep", "seed": 0})
 
-One safetensors file: the arrays of `Training.state`, the rest as JSON in its metadata, and a checksum over both, so
-that a damaged file is noticed. Reading it runs nothing.
+One safetensors file: the arrays of `Training.state`, and the rest as JSON in its metadata. Reading it runs nothing.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from chainrule.atomic import replace_file
-from chainrule.errors import CheckpointError, InputError, ShapeError
-from chainrule.files.tensors import pack_tensors, read_tensors
+from chainrule.errors import CheckpointError, InputError
+from chainrule.files.tensors import pack_tensors, read_json, read_tensors, write_json
 from chainrule.nn.arrays import Array
 from chainrule.training.training import Training
 
@@ -40,10 +38,14 @@ def save_checkpoint(training: Training, path: str | Path, settings: dict[str, An
     Raises
     ------
     OutputError
-        If it cannot be written; an old checkpoint is still there, whole.
+        If it cannot be written.
+    InputError
+        If the settings hold what JSON cannot.
+
+    After either of them an old checkpoint is still there, whole.
     """
     arrays, numbers = training.state()
-    state = json.dumps({"numbers": numbers, "settings": settings})
+    state = write_json("settings and numbers", {"numbers": numbers, "settings": settings})
     replace_file(path, pack_tensors(arrays, {"format": FORMAT, "version": VERSION, "state": state}))
 
 
@@ -60,14 +62,16 @@ def load_checkpoint(training: Training, path: str | Path, settings: dict[str, An
     ------
     CheckpointError
         If there is no such file, it is damaged or no checkpoint, or belongs to other settings; names the difference.
+        The training is then as it was.
     """
+    given = read_json(write_json("settings", settings))
     saved, arrays = _read(Path(path))
-    if difference := _difference(saved["settings"], json.loads(json.dumps(settings))):
+    if difference := _difference(saved["settings"], given):
         raise CheckpointError(f"{path} belongs to another training: {difference}. Resume with the same settings.")
     try:
         training.restore(arrays, saved["numbers"])
-    except (InputError, ShapeError) as error:
-        raise CheckpointError(f"{path} does not fit this training: {error}") from error
+    except InputError as error:
+        raise CheckpointError(f"{path} does not fit this training: {error} Start again without it.") from error
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -86,15 +90,20 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """Numbers and settings, and the arrays, of a checkpoint that is whole."""
     try:
         metadata, arrays = read_tensors(path, FORMAT, VERSION)
-        saved = json.loads(metadata["state"])
-        if not isinstance(saved["settings"], dict) or not isinstance(saved["numbers"], dict):
-            raise TypeError("its state is not numbers and settings")
     except FileNotFoundError as error:
         raise CheckpointError(
             f"There is no checkpoint {path}. Write one: chainrule train --checkpoint {path}"
         ) from error
-    except (InputError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except InputError as error:
         raise CheckpointError(f"{path} is not a checkpoint: {error}. Start again without it.") from error
+    try:
+        saved = read_json(metadata["state"])
+        if not isinstance(saved["settings"], dict) or not isinstance(saved["numbers"], dict):
+            raise TypeError("expected settings and numbers by name")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} holds no state of a training: {error!r:.100}. Start again without it."
+        ) from error
     return saved, arrays
 
 
@@ -110,5 +119,5 @@ def _difference(saved: dict[str, Any], given: dict[str, Any], prefix: str = "") 
             if inner := _difference(old, new, f"{prefix}{name}."):
                 return inner
         elif old != new and not (f"{prefix}{name}" in MAY_GROW and _is_less(old, new)):
-            return f"{prefix}{name} was {old!r} and is {new!r}"
+            return f"{prefix}{name} was {old!r:.100} and is {new!r:.100}"
     return ""

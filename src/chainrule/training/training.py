@@ -23,7 +23,7 @@ import numpy as np
 
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
+from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
@@ -34,6 +34,7 @@ from chainrule.nn.network import Network
 from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import ExponentialAverage, Optimizer, limit_norms
 from chainrule.nn.schedules import Schedule
+from chainrule.training import state as saved
 from chainrule.training.batch import BatchGradient
 from chainrule.training.history import History, Report
 
@@ -192,14 +193,13 @@ class Training:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Everything that a training which goes on needs, between two reports: arrays by name, and the rest as JSON."""
-        arrays = {"parameters": self.network.parameters, "order": self._order}
+        arrays = {"parameters": self.network.parameters, "order": self._order, "losses": np.array(self._losses, float)}
         arrays |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
         numbers = {name: getattr(self, name) for name in _COUNTED}
         numbers |= {
             "optimizer_steps": self.optimizer.steps,
             "learning_rate": self.optimizer.learning_rate,
             "rng": self.rng.bit_generator.state,
-            "losses": self._losses,
             "history": self.history.columns(),
             "updates": 0,
         }
@@ -220,25 +220,37 @@ class Training:
             If an array does not have the shape of what it is to replace.
         InputError
             If something is missing, or is no state of such a training.
+
+        After either of them the training is as it was.
         """
-        try:
-            self._order = _like("order", arrays["order"], self._order)
-            self.network.parameters[...] = _like("parameters", arrays["parameters"], self.network.parameters)
-            for name in self.optimizer.remembers if numbers["optimizer_steps"] else ():
-                array = arrays[f"optimizer.{name}"]
-                self.optimizer.state[name] = _like(name, array, self.network.parameters)
-            if self.average is not None and numbers["updates"]:
-                self.average.parameters = _like("average", arrays["average"], self.network.parameters)
-                self.average.updates = numbers["updates"]
-            self.optimizer.steps, self.optimizer.learning_rate = numbers["optimizer_steps"], numbers["learning_rate"]
-            self.rng.bit_generator.state = numbers["rng"]
-            self._losses, self.history = list(numbers["losses"]), History.from_columns(numbers["history"])
-            for name in _COUNTED:
-                setattr(self, name, numbers[name])
-        except InputError:  # which says itself what is wrong
-            raise
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"This is no state of such a training: {error!r}.") from error
+        self._require_state(arrays, numbers)
+        history = History.from_columns(numbers["history"])
+        self.network.parameters[...] = arrays["parameters"]
+        self._order, self._losses, self.history = arrays["order"].copy(), arrays["losses"].tolist(), history
+        remembered = self.optimizer.remembers if numbers["optimizer_steps"] else ()
+        self.optimizer.state = {name: arrays[f"optimizer.{name}"].copy() for name in remembered}
+        self.optimizer.steps, self.optimizer.learning_rate = numbers["optimizer_steps"], numbers["learning_rate"]
+        if self.average is not None:
+            self.average.updates = numbers["updates"]
+            self.average.parameters = arrays["average"].copy() if self.average.updates else None
+        self.rng.bit_generator.state = numbers["rng"]
+        for name in _COUNTED:
+            setattr(self, name, numbers[name])
+
+    def _require_state(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
+        """Refuse what this training cannot go on from."""
+        saved.require_names("numbers", numbers, self.state()[1])
+        saved.require_progress(numbers, rows=len(self.rows), batch_size=self.batch_size, epochs=self.epochs)
+        step, most = numbers["step"], saved.MOST_STEPS
+        saved.require_whole(step, most, optimizer_steps=numbers["optimizer_steps"])
+        saved.require_whole(*((0, 0) if self.average is None else (step, most)), updates=numbers["updates"])
+        floats = [f"optimizer.{name}" for name in self.optimizer.remembers] if numbers["optimizer_steps"] else []
+        floats += ["parameters", "average"] if numbers["updates"] else ["parameters"]
+        saved.require_names("arrays", arrays, ["order", "losses", *floats])
+        saved.require_floats_like(self.network.parameters, {name: arrays[name] for name in floats})
+        saved.require_order(arrays["order"], self.rows, shuffled=self.shuffles)
+        saved.require_losses(arrays["losses"], step)
+        saved.require_generator(self.rng, numbers["rng"])
 
     def __iter__(self) -> Iterator[Report]:
         while self.epoch < self.epochs:
@@ -387,13 +399,6 @@ def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tupl
     for _ in training:
         pass
     return training.result, training.history
-
-
-def _like(name: str, array: Array, old: Array) -> Array:
-    """A copy of an array, refused unless it is like the one it is to replace."""
-    if array.shape != old.shape or array.dtype != old.dtype:
-        raise ShapeError(f"{name} is {array.dtype} {array.shape}; expected {old.dtype} {old.shape}.")
-    return array.copy()
 
 
 def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) -> tuple[Array, Array | None]:
