@@ -372,6 +372,11 @@ WRONG_ARRAYS = {
     "a mean of another shape": ({"preparation_mean": np.zeros(3)}, "mean"),
     "a mean that is NaN": ({"preparation_mean": np.array([NAN, 0])}, "mean"),
     "a negative deviation": ({"preparation_deviation": np.array([-1.0, 0])}, "deviation"),
+    "a deviation that is hardly above 0": (
+        {"preparation_deviation": np.array([1e-320, 1])},
+        "pixels that are not finite",
+    ),
+    "a mean beyond float32": ({"preparation_mean": np.array([1e300, 0])}, "pixels that are not finite"),
     "a complex mean": ({"preparation_mean": np.zeros(2, np.complex64)}, "mean"),
 }
 
