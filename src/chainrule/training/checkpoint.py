@@ -87,7 +87,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
             f"There is no checkpoint {path}. Write one: chainrule train --checkpoint {path}"
         ) from error
     except InputError as error:
-        raise CheckpointError(f"{path} is not a checkpoint: {error}. Start again without it.") from error
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}. Start again without it.") from error
 
 
 def _difference(saved: dict[str, Any], given: dict[str, Any], prefix: str = "") -> str:
