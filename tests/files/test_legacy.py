@@ -1,3 +1,4 @@
+import copyreg
 import os
 import pickle
 import struct
@@ -247,6 +248,52 @@ class Calls:
         return self.call
 
 
+class Stateful:
+    """An object whose state is another one."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __reduce__(self):
+        return (object, (), self.state)
+
+
+class Named:
+    """An object that is made with an argument by name."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getnewargs_ex__(self):
+        return (), {"value": self.value}
+
+
+class Items(list):
+    """A list, or as good as a dict, that is filled with others."""
+
+    def __init__(self, items, pairs):
+        self.parts = items, pairs
+
+    def __reduce__(self):
+        items, pairs = self.parts
+        return (list if pairs is None else dict, (), None, items and iter(items), pairs and iter(pairs))
+
+
+class Setter:
+    """An object with a function that is called to set its state."""
+
+    def __init__(self, function, argument):
+        self.parts = function, argument
+
+    def __reduce__(self):
+        function, argument = self.parts
+        return (list, (), argument, None, None, function)
+
+
+class Spoilt(np.ndarray):
+    """An array with a class of its own."""
+
+
 def attacks(canary):
     """Values whose pickles, read by pickle itself, would make the file `canary`."""
     touch, source = f"touch {canary}", f"open({str(canary)!r}, 'w').close()"
@@ -265,6 +312,13 @@ def attacks(canary):
         "in a list": [1, [2, [Calls(os.system, touch)]]],
         "in a dict": {"W1": Calls(os.system, touch)},
         "as an array": (z(5, 16), z(5, 1), z(3, 5), Calls(os.system, touch)),
+        "a chain of calls": Calls(getattr, Calls(getattr, Calls(__import__, "os"), "system"), "__call__"),
+        "the state of an object": Stateful({"path": Calls(os.system, touch)}),
+        "arguments by name": Named(Calls(os.system, touch)),
+        "the items of a list": Items([Calls(os.system, touch)], None),
+        "the items of a dict": Items(None, [("W1", Calls(os.system, touch))]),
+        "a function that sets the state": Setter(os.system, touch),
+        "a subclass of an array": np.zeros((5, 16)).view(Spoilt),
         "in an array of objects": np.array([Calls(os.system, touch), None]),
     }
 
@@ -273,7 +327,7 @@ KINDS_OF_ATTACK = tuple(attacks("x"))
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_ATTACK)
-@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@PROTOCOLS
 def test_an_attack_is_refused_and_nothing_runs(tmp_path, kind, protocol):
     canary = tmp_path / "canary"
     refused(written(tmp_path, attacks(canary)[kind], protocol), "could run code|only numbers")
@@ -329,6 +383,20 @@ ASSEMBLED = {
 def test_machine_code_made_by_hand_is_refused_and_nothing_runs(tmp_path, code):
     canary = tmp_path / "canary"
     refused(written(tmp_path, code.replace(b"{touch}", b"touch " + os.fsencode(canary))))
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("code", [b"\x82\xf0", b"\x83\xf0\0", b"\x84\xf0\0\0\0"], ids=["EXT1", "EXT2", "EXT4"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_a_program_registered_for_its_own_pickles_is_refused(tmp_path, code, cached):
+    canary = tmp_path / "canary"
+    copyreg.add_extension("os", "system", 0xF0)
+    try:
+        if cached:  # pickle then takes it without asking for the name
+            assert pickle.loads(code + b".") is os.system
+        refused(written(tmp_path, code + b"(S'touch " + os.fsencode(canary) + b"'\ntR."), "more than arrays need")
+    finally:
+        copyreg.remove_extension("os", "system", 0xF0)
     assert not canary.exists()
 
 
@@ -433,6 +501,18 @@ BOMBS = {
     + b"q\x01"
     + b"h\0h\x01\x85R" * 1000
     + b".",
+    "a text that is many arrays": b"\x80\x02X"
+    + struct.pack("<I", 800_000)
+    + b"x" * 800_000
+    + b"q\0("
+    + b"cnumpy.core.multiarray\n_reconstruct\n)R(I1\n(I100000\nI1\ntcnumpy\ndtype\nX\x02\0\0\0f8\x85RI00\nh\0tb" * 90
+    + b"t.",
+    "lists without end": b"]" * 1_000_000 + b".",
+    "dicts without end": b"}" * 1_000_000 + b".",
+    "marks without end": b"(" * 1_000_000 + b".",
+    "whole numbers of a million digits for a shape": four_times(
+        array_code(shape=b"(" + (b"\x8b" + struct.pack("<i", 2_000_000) + b"\x7f" * 2_000_000) * 2 + b"t")
+    ),
     "deep nesting": b"]" * 100_000 + b"a" * 99_999 + b".",
 }
 
@@ -446,6 +526,23 @@ def test_a_small_file_takes_little_memory_and_ends(tmp_path, code):
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_one_content_cannot_be_four_arrays(tmp_path):
+    content = bytes(400 * 400)
+    array = frombuffer_code(b"B" + struct.pack("<I", len(content)) + content + b"q\0", b"(I400\nI400\nt")
+    again = frombuffer_code(b"h\0", b"(I400\nI400\nt")
+    code = (array + again * 3).replace(b"S'f8'", b"S'u1'")
+    refused(written(tmp_path, b"(" + code + b"t."), "and its arrays 640,000")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_and_a_device_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "it is a device or a pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    refused(tmp_path / "link", "it is a device or a pipe")
+    refused(tmp_path / ("x" * 300), "Cannot read .*too long")
 
 
 VANDALS = {

@@ -283,7 +283,7 @@ NO_SAFETENSORS = {
 @pytest.mark.parametrize("content", NO_SAFETENSORS.values(), ids=NO_SAFETENSORS)
 def test_what_is_not_safetensors_is_no_model(tmp_path, content):
     (tmp_path / "model").write_bytes(content)
-    refused(tmp_path / "model", "is not a model file")
+    refused(tmp_path / "model", "is not a whole model file")
 
 
 def raw(header, data=b""):
@@ -307,7 +307,7 @@ WRONG_HEADERS = {
 @pytest.mark.parametrize("content", WRONG_HEADERS.values(), ids=WRONG_HEADERS)
 def test_a_header_that_lies_is_no_model(tmp_path, content):
     (tmp_path / "model").write_bytes(content)
-    refused(tmp_path / "model", "is not a model file")
+    refused(tmp_path / "model", "is not a whole model file")
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2", "F4", "C64", "BOOL", "I64", "U8", "F16"])
@@ -372,6 +372,11 @@ WRONG_ARRAYS = {
     "a mean of another shape": ({"preparation_mean": np.zeros(3)}, "mean"),
     "a mean that is NaN": ({"preparation_mean": np.array([NAN, 0])}, "mean"),
     "a negative deviation": ({"preparation_deviation": np.array([-1.0, 0])}, "deviation"),
+    "a deviation that is hardly above 0": (
+        {"preparation_deviation": np.array([1e-320, 1])},
+        "pixels that are not finite",
+    ),
+    "a mean beyond float32": ({"preparation_mean": np.array([1e300, 0])}, "pixels that are not finite"),
     "a complex mean": ({"preparation_mean": np.zeros(2, np.complex64)}, "mean"),
 }
 
@@ -430,13 +435,13 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path):
     path = saved(tiny(), tmp_path)
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
-        refused(path, "is not a model file")
+        refused(path, "is not a whole model file")
 
 
 def test_a_file_with_bytes_behind_its_end_is_refused(tmp_path):
     path = saved(tiny(), tmp_path)
     path.write_bytes(path.read_bytes() + b"\0")
-    refused(path, "is not a model file")
+    refused(path, "is not a whole model file")
 
 
 def test_a_file_with_any_byte_changed_is_refused(tmp_path):
@@ -447,7 +452,7 @@ def test_a_file_with_any_byte_changed_is_refused(tmp_path):
             for flip in (0x01, 0x02, 0x10, 0x20, 0x80, 0xFF):
                 file.seek(position)
                 file.write(bytes([byte ^ flip]))
-                refused(path, "is not a model file")
+                refused(path, "is not a whole model file")
             file.seek(position)
             file.write(bytes([byte]))
     assert load_model(path).class_names == ("a", "b")

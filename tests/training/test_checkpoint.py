@@ -101,7 +101,7 @@ def test_other_files_are_no_checkpoints(digits, tmp_path):
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
         load_checkpoint(training_of(digits), tmp_path / "none.ckpt", SETTINGS)
     save_file({"parameters": np.zeros(3)}, tmp_path / "model.ckpt")
-    with pytest.raises(CheckpointError, match=r"not a checkpoint: .* no chainrule-checkpoint"):
+    with pytest.raises(CheckpointError, match=r"not a whole checkpoint: .* no chainrule-checkpoint"):
         load_checkpoint(training_of(digits), tmp_path / "model.ckpt", SETTINGS)
 
 

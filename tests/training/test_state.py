@@ -89,7 +89,7 @@ def test_a_checkpoint_with_any_byte_changed_is_refused(tmp_path):
             for flip in (0x01, 0x20, 0x80):
                 file.seek(position)
                 file.write(bytes([byte ^ flip]))
-                with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint: "):
+                with pytest.raises(CheckpointError, match=r"run\.ckpt is not a whole checkpoint: "):
                     load_checkpoint(training, path, {})
             file.seek(position)
             file.write(bytes([byte]))
@@ -104,7 +104,7 @@ def test_a_checkpoint_cut_anywhere_is_refused(tmp_path):
     before = everything(training)
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
-        with pytest.raises(CheckpointError, match=r"run\.ckpt is not a checkpoint: "):
+        with pytest.raises(CheckpointError, match=r"run\.ckpt is not a whole checkpoint: "):
             load_checkpoint(training, path, {})
     assert_same(everything(training), before)
 

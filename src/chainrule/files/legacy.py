@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import reprlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DataFileError, UnknownNameError
+from chainrule.errors import DataFileError, InputError, UnknownNameError
+from chainrule.files.opening import open_file
 from chainrule.model import Model
 from chainrule.nn.arrays import Array
 from chainrule.nn.network import ACTIVATIONS, multilayer_perceptron
 
 NAMES = ("W1", "b1", "W2", "b2")
-LARGEST_FILE = 1 << 28
+LARGEST_FILE = 1 << 26
 
 
 def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Model:
@@ -48,7 +51,7 @@ def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Mo
     """
     if activation not in ACTIVATIONS:
         raise UnknownNameError("activation", str(activation), ACTIVATIONS)
-    W1, b1, W2, b2 = (_as_float(path, name, array) for name, array in zip(NAMES, _four_arrays(path), strict=True))
+    W1, b1, W2, b2 = (_array(path, name, noted) for name, noted in zip(NAMES, _four_arrays(path), strict=True))
     side = math.isqrt(W1.shape[1]) if W1.ndim == 2 else 0
     hidden, classes = b1.size, b2.size
     if W1.shape != (hidden, side * side) or W2.shape != (classes, hidden) or side * hidden * classes == 0:
@@ -58,7 +61,7 @@ def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Mo
         )
     network = multilayer_perceptron((side * side, hidden, classes), activation=activation, dtype=np.float64)
     for block, array in zip(network.layout, (W1.T, b1.ravel(), W2.T, b2.ravel()), strict=True):
-        block.view(network.parameters)[...] = array
+        block.view(network.parameters)[...] = array  # converts it, without a copy
     return Model(
         network,
         Preparation((side, side)),
@@ -68,14 +71,9 @@ def read_pickled_parameters(path: str | Path, *, activation: str = "relu") -> Mo
 
 
 def _four_arrays(path: str | Path) -> list[Any]:
+    content = _content(path)
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataFileError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if len(content) > LARGEST_FILE:
-        raise DataFileError(f"{path} has {len(content):,} bytes; a pickle of more than {LARGEST_FILE:,} is not read.")
-    try:
-        found = _ArrayUnpickler(io.BytesIO(content)).load()
+        found = _ArrayUnpickler(content).load()
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
     except Exception as error:  # a hostile or cut pickle can make the reader stumble in any way
@@ -84,17 +82,33 @@ def _four_arrays(path: str | Path) -> list[Any]:
         found = [found.get(name) for name in NAMES]
     if not isinstance(found, (tuple, list)) or len(found) != 4:
         raise DataFileError(f"{path} holds {type(found).__name__}; expected the four arrays {', '.join(NAMES)}.")
+    size = sum(noted.array.nbytes for noted in found if isinstance(noted, _NotedArray) and noted.array is not None)
+    if size > len(content):
+        raise DataFileError(f"{path} has {len(content):,} bytes, and its arrays {size:,}; expected four of them.")
     return list(found)
 
 
-def _as_float(path: str | Path, name: str, noted: Any) -> Array:
+def _content(path: str | Path) -> bytes:
+    try:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise DataFileError(f"{path} has {size:,} bytes; a pickle of more than {LARGEST_FILE:,} is not read.")
+            return file.read(size)
+    except OSError as error:
+        raise DataFileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except DataFileError:
+        raise
+    except InputError as error:
+        raise DataFileError(f"Cannot read {path}: {error}.") from error
+
+
+def _array(path: str | Path, name: str, noted: Any) -> Array:
     if not isinstance(noted, _NotedArray) or noted.array is None:
         raise DataFileError(f"{path}: {name} is {type(noted).__name__.lstrip('_')}; expected an array.")
-    with np.errstate(invalid="ignore"):  # a signalling NaN; the next line refuses it
-        array = noted.array.astype(np.float64)
-    if not np.isfinite(array).all():
+    if not np.isfinite(noted.array).all():
         raise DataFileError(f"{path}: {name} contains NaN or infinity; these parameters cannot predict.")
-    return array
+    return noted.array
 
 
 class _NotedDtype:
@@ -135,7 +149,8 @@ def _from_bytes(content: Any, noted: Any, shape: Any, order: Any) -> Array:
         content = content.encode("latin-1")  # how protocol 2 and older write bytes
     if not isinstance(content, bytes) or not isinstance(noted, _NotedDtype) or order not in ("C", "F"):
         raise DataFileError("an array's description is not NumPy's; only arrays of numbers are read.")
-    if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 2:
+    # Not larger than a file, as to multiply numbers of millions of digits can take for ever.
+    if not all(type(n) is int and 0 <= n <= LARGEST_FILE for n in shape) or len(shape) > 2:
         raise DataFileError(f"an array has shape {reprlib.repr(shape)}; expected at most two dimensions.")
     if math.prod(shape) * noted.dtype.itemsize != len(content):
         raise DataFileError(f"an array of shape {reprlib.repr(shape)} does not fit its {len(content)} bytes.")
@@ -169,17 +184,32 @@ _INSTRUCTIONS: list[str] = """
     MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
 """.split()  # noqa: SIM905 (easier to read than fifty words in quotes)
 
-MOST_CALLS = 100  # four arrays need twelve
+MOST_INSTRUCTIONS = 100_000  # four arrays need a hundred or two; an instruction of one byte can make an object of 64
 
 
 # The reader written in Python keeps its memo in a dict; the one in C can be told to reserve gigabytes for it.
 _Unpickler: Any = pickle._Unpickler  # whose methods the type checker does not know
 
 
+def _counted(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    """An instruction that the reader carries out only so many times."""
+
+    def counted(reader: Any) -> None:
+        reader.instructions -= 1
+        if reader.instructions < 0:
+            _refuse(reader)
+        method(reader)
+
+    return counted
+
+
 class _ArrayUnpickler(_Unpickler):  # type: ignore[misc]
     """Finds the stand-ins and nothing else, changes nothing outside, and needs little more room than the file."""
 
-    calls = 0
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content))
+        self.instructions = MOST_INSTRUCTIONS
+        self.letters = 2 * len(content)  # that may still be copied
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
@@ -188,15 +218,20 @@ class _ArrayUnpickler(_Unpickler):  # type: ignore[misc]
         return _STAND_INS[module, name]
 
     def load_reduce(self) -> None:
-        self.calls += 1
-        if self.calls > MOST_CALLS:  # each may copy a text
-            _refuse(self)
+        self._charge(self.stack[-1])
         super().load_reduce()
 
     def load_build(self) -> None:
         if not isinstance(self.stack[-2], (_NotedArray, _NotedDtype)):  # it would set a stand-in's own attributes
             _refuse(self)
+        self._charge(self.stack[-1])
         super().load_build()
+
+    def _charge(self, arguments: Any) -> None:
+        """Refuse to copy the same text again and again; each is in the file once."""
+        self.letters -= sum(len(text) for text in arguments if isinstance(text, str))
+        if self.letters < 0:
+            _refuse(self)
 
     def load_setitem(self) -> None:
         self._require_names(self.stack[-2:-1])
@@ -215,7 +250,7 @@ class _ArrayUnpickler(_Unpickler):  # type: ignore[misc]
         if not all(type(key) is str for key in keys):
             _refuse(self)
 
-    dispatch = {  # noqa: RUF012 (pickle's own, a table of its methods)
+    methods = {  # noqa: RUF012 (never changed)
         **dict.fromkeys(range(256), _refuse),
         **{code: _Unpickler.dispatch[code] for code in (getattr(pickle, name)[0] for name in _INSTRUCTIONS)},
         pickle.BYTEARRAY8[0]: _Unpickler.load_binbytes8,  # its own would make room for any size it is told
@@ -225,3 +260,4 @@ class _ArrayUnpickler(_Unpickler):  # type: ignore[misc]
         pickle.SETITEMS[0]: load_setitems,
         pickle.DICT[0]: load_dict,
     }
+    dispatch = {code: _counted(method) for code, method in methods.items()}  # noqa: RUF012 (pickle's own table)

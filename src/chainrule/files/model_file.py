@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}") from error
     except InputError as error:
         raise ModelFileError(
-            f"{path} is not a model file: {error}. A model file is what chainrule train writes."
+            f"{path} is not a whole model file: {error}. Copy it again, or train it: chainrule train --model {path}"
         ) from error
 
 
@@ -106,7 +106,19 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array], allow_non_fin
             raise ModelFileError(f"{name} holds something other than finite numbers, float32 or float64.")
     mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     network = _network(_layers(metadata), tensors)
-    return Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
+    model = Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
+    _require_finite_rows(model)
+    return model
+
+
+def _require_finite_rows(model: Model) -> None:
+    """Refuse a mean so large, or a deviation so small, that no picture could be prepared with it."""
+    extremes = np.zeros((2, *model.preparation.shape), np.uint8)
+    extremes[1] = 255
+    with np.errstate(all="ignore"):
+        rows = model.preparation.transform(extremes, dtype=model.network.dtype)
+    if not np.isfinite(rows).all():
+        raise ModelFileError("preparation.mean and preparation.deviation make pixels that are not finite.")
 
 
 def _network(layers: list[Any], tensors: dict[str, Array]) -> Network:

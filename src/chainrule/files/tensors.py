@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from chainrule.errors import InputError
+from chainrule.files.opening import open_file
 from chainrule.nn.arrays import Array
 
 #: Bytes of the header, metadata included. Ten thousand reports of a training's history need a third of it, and read as
@@ -73,7 +73,7 @@ def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], d
         the path.
     """
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             content, metadata = _read(file, kind, version)
         _require_checksum(content, metadata.get("sha256", ""))
         return metadata, _arrays(content)
@@ -115,22 +115,12 @@ def read_json(text: str) -> Any:
     return value
 
 
-def _open(path: Path) -> BinaryIO:
-    """Open a pipe as well, without waiting for somebody who writes to it."""
-    try:
-        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
-    except ValueError as error:
-        raise InputError(f"there can be no file of that name ({error})") from error
-
-
 def _read(file: BinaryIO, kind: str, version: str) -> tuple[bytes, dict[str, str]]:
     """The whole content, once the header says that the rest is worth reading; and the metadata."""
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError("it is a device or a pipe, not a file")
+    whole = os.fstat(file.fileno()).st_size
     start = file.read(8)
     length = int.from_bytes(start, "little")
-    if length > min(LARGEST_HEADER, status.st_size - 8) or len(start) < 8:
+    if length > min(LARGEST_HEADER, whole - 8):
         raise InputError("it is no safetensors file, or cut short")
     text = file.read(length)
     header = _parse(text)
@@ -145,8 +135,8 @@ def _read(file: BinaryIO, kind: str, version: str) -> tuple[bytes, dict[str, str
             f"Update chainrule"
         )
     size = 8 + length + _length_of_data(header.values())
-    if size != status.st_size:
-        raise InputError(f"it has {status.st_size:,} bytes, and by its header {size:,}: it is damaged or cut short")
+    if size != whole:
+        raise InputError(f"it has {whole:,} bytes, and by its header {size:,}: it is damaged or cut short")
     return start + text + file.read(size - 8 - length), metadata
 
 
@@ -182,7 +172,7 @@ def _length_of_data(entries: Iterable[Any]) -> int:
 
 def _require_checksum(content: bytes, checksum: str) -> None:
     """Refuse a file unless the metadata's sha256 is that of the file with 64 zeros in the checksum's place."""
-    place = content.find(checksum.encode(errors="replace")) if len(checksum) == len(_BLANK) else -1
+    place = content.find(checksum.encode()) if len(checksum) == len(_BLANK) else -1
     if place < 0:
         raise InputError("it has no checksum (sha256 in its metadata), so nobody can tell whether it is damaged")
     view = memoryview(content)

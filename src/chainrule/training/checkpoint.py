@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             f"There is no checkpoint {path}. Write one: chainrule train --checkpoint {path}"
         ) from error
     except InputError as error:
-        raise CheckpointError(f"{path} is not a checkpoint: {error}. Start again without it.") from error
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}. Start again without it.") from error
     try:
         saved = read_json(metadata["state"])
         if not isinstance(saved["settings"], dict) or not isinstance(saved["numbers"], dict):

@@ -78,7 +78,9 @@ def require_whole(least: int, most: int, **counts: Any) -> None:
     """Refuse anything but whole numbers in that range."""
     for name, value in counts.items():
         if not is_whole(value) or not least <= value <= most:
-            expected = str(least) if least == most else f"{least} to {most}"
+            expected = (
+                str(least) if least == most else f"at least {least}" if most == MOST_STEPS else f"{least} to {most}"
+            )
             raise ValueRangeError(f"{name} is {value!r:.60}; expected {expected}.")
 
 
