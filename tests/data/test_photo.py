@@ -350,3 +350,12 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_pat
         Image.new("L", (side, side)).save(tmp_path / "bomb.png")
         with pytest.raises(DataFileError, match=r"bomb.png has too many pixels"):
             read_photo(tmp_path / "bomb.png")
+
+
+def test_a_damaged_note_about_the_picture_is_refused_or_passed_over(tmp_path, digits):
+    stump, cut = b"MM\0*", b"MM\0*\0\0\0\x08\0\x01" + bytes(6)
+    Image.fromarray(digits[0]).save(tmp_path / "stump.png", exif=stump)
+    with pytest.raises(DataFileError, match=r"stump\.png cannot be read as a picture"):
+        read_photo(tmp_path / "stump.png")
+    Image.fromarray(digits[0]).save(tmp_path / "cut.png", exif=cut)
+    assert read_photo(tmp_path / "cut.png").max() > 0

@@ -237,6 +237,7 @@ def _read_grey(path: Path) -> Bytes:
         if path.is_dir():
             raise DataFileError(f"{path} is a folder; expected a picture. Name a file in it.")
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damage beside the pixels, such as in the EXIF
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 return _grey(ImageOps.exif_transpose(image))
@@ -248,7 +249,7 @@ def _read_grey(path: Path) -> Bytes:
         raise DataFileError(f"{path} is not a PNG or JPEG picture, nor BMP, GIF or WebP. Save it as PNG.") from error
     except DataFileError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for a damaged file
+    except Exception as error:  # a damaged file can make Pillow stumble in any way
         reason = getattr(error, "strerror", None) or error
         raise DataFileError(f"{path} cannot be read as a picture: {reason}.") from error
 
