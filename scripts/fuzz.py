@@ -150,7 +150,7 @@ def fuzz_one(reader: Reader, numbers: range, path: Path, tally: Tally, options: 
 def kind_of(message: str, path: Path) -> str:
     """How a message begins, but for the path and what it repeats from the file: numbers, quotations, brackets."""
     words = message.replace(str(path), "FILE")
-    return re.sub(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|[^ ]*\d[^ ]*", "#", words)[:50]
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|(?<=asks for ).*|[^ ]*\d[^ ]*", "#", words, flags=re.DOTALL)[:50]
 
 
 def keep(
