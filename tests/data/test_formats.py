@@ -276,6 +276,65 @@ def test_a_member_that_is_no_array_is_refused(tmp_path):
         read_keras_npz(tmp_path / "bad.npz")
 
 
+def npy(shape, content=b"", dtype="|u1", order="False"):
+    """An npy file whose header says what it likes."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + content
+
+
+FORGED_NPY = {
+    "a giant shape": (npy("(2, 4294967296, 9)"), "declares 77,309,411,328 bytes of values in x_test, and 0 follow"),
+    "a shape beyond integers": (npy("(2, 18446744073709551615, 9)"), "declares 332,.* bytes"),
+    "too few bytes": (npy("(2, 2, 2)", bytes(7)), "declares 8 bytes of values in x_test, and 7 follow"),
+    "too many bytes": (npy("(2, 2, 2)", bytes(9)), "declares 8 bytes of values in x_test, and 9 follow"),
+    "a negative shape": (npy("(-2, -2, 2)", bytes(8)), r"declares the shape \(-2, -2, 2\)"),
+    "a header that never closes": (npy("(2, 2, 2", bytes(8)), "x_test that cannot be read"),
+    "another version": (b"\x93NUMPY\3\0" + bytes(8), "npy version 03 00"),
+}
+
+
+@pytest.mark.parametrize(("member", "message"), FORGED_NPY.values(), ids=FORGED_NPY)
+def test_a_forged_member_is_refused_before_memory_is_taken_for_it(tmp_path, member, message):
+    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
+    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
+        archive.writestr("x_test.npy", member)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match=f"bad.npz.*{message}") as caught:
+            read_keras_npz(tmp_path / "bad.npz")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value)) < 500
+
+
+def test_columns_first_is_read_as_it_was_written(tmp_path):
+    np.savez(tmp_path / "file.npz", **keras(x_train=np.asfortranarray(IMAGES)))
+    assert np.array_equal(read_keras_npz(tmp_path / "file.npz")[0], IMAGES)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_stands_twice_is_refused(tmp_path):
+    np.savez(tmp_path / "bad.npz", **keras())
+    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
+        archive.writestr("y_test.npy", b"")
+    with pytest.raises(DataFileError, match="has the member y_test twice"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("reader", [read_keras_npz, read_csv])
+def test_an_archive_of_names_that_are_no_text_is_refused_in_few_words(tmp_path, reader):
+    np.savez(tmp_path / "bad.npz", **{"é" * 3000: LABELS})
+    content = (tmp_path / "bad.npz").read_bytes()
+    with pytest.raises(DataFileError) as caught:
+        reader(tmp_path / "bad.npz")
+    assert len(str(caught.value)) < 500
+    place = content.rindex("é".encode())
+    (tmp_path / "bad.npz").write_bytes(content[:place] + b"\xff\xff" + content[place + 2 :])
+    with pytest.raises(DataFileError, match="cut short or damaged"):
+        reader(tmp_path / "bad.npz")
+
+
 # --------------------------------------------------------------------------------------------- Kaggle csv
 
 PIXELS = ",".join(f"pixel{i}" for i in range(4))

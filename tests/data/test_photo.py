@@ -1,3 +1,6 @@
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image, features
@@ -350,3 +353,37 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_pat
         Image.new("L", (side, side)).save(tmp_path / "bomb.png")
         with pytest.raises(DataFileError, match=r"bomb.png has too many pixels"):
             read_photo(tmp_path / "bomb.png")
+
+
+def test_a_damaged_note_about_the_picture_is_refused_or_passed_over(tmp_path, digits):
+    stump, cut = b"MM\0*", b"MM\0*\0\0\0\x08\0\x01" + bytes(6)
+    Image.fromarray(digits[0]).save(tmp_path / "stump.png", exif=stump)
+    with pytest.raises(DataFileError, match=r"stump\.png cannot be read as a picture"):
+        read_photo(tmp_path / "stump.png")
+    Image.fromarray(digits[0]).save(tmp_path / "cut.png", exif=cut)
+    assert read_photo(tmp_path / "cut.png").max() > 0
+
+
+def test_a_small_picture_that_claims_gigabytes_takes_little_memory(tmp_path, digits):
+    path = tmp_path / "digit.png"
+    Image.fromarray(digits[0]).save(path)
+    content = path.read_bytes()
+    start = content.index(b"IDAT") - 4
+    (length,) = struct.unpack(">I", content[start : start + 4])
+    path.write_bytes(content[:start] + struct.pack(">I", length + (1 << 30)) + content[start + 4 :])
+    tracemalloc.start()
+    try:
+        read_photo(path)
+    except DataFileError:
+        pass
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 32 << 20
+
+
+def test_a_file_of_a_gigabyte_is_no_picture_of_a_digit(tmp_path):
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(1 << 30)  # no block of it is written
+    with pytest.raises(DataFileError, match=r"large\.png has 1,073,741,824 bytes, too many"):
+        read_photo(tmp_path / "large.png")

@@ -571,3 +571,10 @@ def test_a_reader_sees_the_old_model_or_the_new_one_whole(tmp_path):
             number += 1
             save_number(number)
         assert reader.stdout.read() == "done\n", reader.stderr.read()
+
+
+def test_a_number_in_the_facts_that_python_reads_as_infinity_is_refused(tmp_path):
+    metadata, arrays = taken_apart(saved(tiny(), tmp_path))
+    (tmp_path / "model").write_bytes(pack_tensors(arrays, metadata | {"facts": '{"accuracy": 1e999}'}))
+    with pytest.raises(ModelFileError, match="1e999 is too large"):
+        load_model(tmp_path / "model")

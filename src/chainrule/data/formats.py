@@ -18,11 +18,12 @@ import hashlib
 import io
 import math
 import os
+import reprlib
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NoReturn, TextIO, cast
@@ -39,13 +40,14 @@ Labels = NDArray[np.int64]
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK"
+NPY_MAGIC = b"\x93NUMPY"
 CLASSES = 10
 _CHUNK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 _VALUES = tuple(str(value) for value in range(256))
 _PIXEL_VALUES = frozenset(_VALUES)
 _LABEL_VALUES = frozenset(_VALUES[:CLASSES])
-_BROKEN_ARCHIVE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
+_BROKEN_ARCHIVE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError)
 
 
 # ---------------------------------------------------------------------------------------------------- IDX
@@ -201,52 +203,28 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
     with _opened(path) as file:
         if _magic(file) != ZIP_MAGIC:
             _fail(path, "is not an npz file (which is a zip archive). Is the download complete?")
-        with _archive_errors(path), np.load(file, allow_pickle=False) as members:
-            missing = [name for name in ("x_train", "y_train", "x_test", "y_test") if name not in members]
-            if missing:
-                found = ", ".join(members.files) or "nothing"
-                _fail(path, f"has no member {' and no '.join(missing)}; it holds {found}.")
-            train = _npz_pair(members, "train", path)
-            test = _npz_pair(members, "test", path)
+        with _archive_errors(path), zipfile.ZipFile(file) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist()]
+            names = ("x_train", "y_train", "x_test", "y_test")
+            if missing := [name for name in names if name not in found]:
+                held = reprlib.repr(", ".join(found)).strip("'") or "nothing"
+                _fail(path, f"has no member {' and no '.join(missing)}; it holds {held}.")
+            if twice := [name for name in names if found.count(name) > 1]:
+                _fail(path, f"has the member {twice[0]} twice. Fetch the file again.")
+            train = _npz_pair(archive, "train", path)
+            test = _npz_pair(archive, "test", path)
     return *train, *test
 
 
-def _npz_pair(members: np.lib.npyio.NpzFile, part: str, path: Path) -> tuple[Bytes, Labels]:
-    images = _npz_images(members, f"x_{part}", path)
-    labels = _npz_labels(members, f"y_{part}", path)
+def _npz_pair(archive: zipfile.ZipFile, part: str, path: Path) -> tuple[Bytes, Labels]:
+    images = _npz_images(archive, f"x_{part}", path)
+    labels = _npz_labels(archive, f"y_{part}", path)
     check_digits(images, labels, f"{path} (x_{part})", f"{path} (y_{part})")
     return images, labels
 
 
-def _npz_member(members: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.generic]:
-    try:
-        array = members[name]
-    except (ValueError, MemoryError) as error:
-        if "Object arrays" in str(error):
-            _fail(
-                path,
-                f"has a member {name} that cannot be read: it holds pickled objects, and chainrule reads none.",
-                error,
-            )
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        _fail(path, f"has a member {name} that cannot be read: {reason}.", error)
-    if not isinstance(array, np.ndarray):
-        _fail(path, f"has a member {name} that is not an array.")
-    return array
-
-
-def _npz_images(members: np.lib.npyio.NpzFile, name: str, path: Path) -> Bytes:
-    array = _npz_member(members, name, path)
-    if array.dtype.kind not in "iu" or array.ndim != 3:
-        _fail(
-            path,
-            f"holds {name} as {array.dtype} {array.shape}; expected integers from 0 to 255 in (N, height, width)."
-            + (
-                f" Pixels in [0, 1] are converted with np.rint(255 * {name}).astype(np.uint8)."
-                * (array.dtype.kind == "f")
-            ),
-        )
-    pixels = cast(NDArray[np.integer[Any]], array)
+def _npz_images(archive: zipfile.ZipFile, name: str, path: Path) -> Bytes:
+    pixels = _npz_member(archive, name, path, "integers from 0 to 255 in (N, height, width)", lambda s: len(s) == 3)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 255):
         wrong = (pixels < 0) | (pixels > 255)
         place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
@@ -254,11 +232,59 @@ def _npz_images(members: np.lib.npyio.NpzFile, name: str, path: Path) -> Bytes:
     return pixels.astype(np.uint8, copy=False)
 
 
-def _npz_labels(members: np.lib.npyio.NpzFile, name: str, path: Path) -> Labels:
-    array = _npz_member(members, name, path)
-    if array.dtype.kind not in "iu" or not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
-        _fail(path, f"holds {name} as {array.dtype} {array.shape}; expected integers in (N,) or (N, 1).")
-    return array.reshape(-1).astype(np.int64)
+def _npz_labels(archive: zipfile.ZipFile, name: str, path: Path) -> Labels:
+    labels = _npz_member(
+        archive, name, path, "integers in (N,) or (N, 1)", lambda s: len(s) == 1 or (len(s) == 2 and s[1] == 1)
+    )
+    return labels.reshape(-1).astype(np.int64)
+
+
+def _npz_member(
+    archive: zipfile.ZipFile, name: str, path: Path, expected: str, fits: Callable[[tuple[int, ...]], bool]
+) -> NDArray[np.integer[Any]]:
+    """One array, once its header is known to be what is expected and to agree with the member's length."""
+    member = next(info for info in archive.infolist() if info.filename.removesuffix(".npy") == name)
+    if member.flag_bits & 0x1:
+        _fail(path, "is an encrypted zip archive. Unpack it, and pack it again without a password.")
+    with archive.open(member) as file:
+        shape, columns_first, dtype = _npy_header(file, name, path)
+        if dtype.hasobject:
+            _fail(path, f"has a member {name} that cannot be read: it holds pickled objects, and chainrule reads none.")
+        if dtype.kind not in "iu" or not fits(shape):
+            rule = f" Pixels in [0, 1] are converted with np.rint(255 * {name}).astype(np.uint8)."
+            rule *= dtype.kind == "f" and name.startswith("x")
+            _fail(path, f"holds {name} as {dtype!s:.40} {reprlib.repr(shape)}; expected {expected}.{rule}")
+        size, follow = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if size != follow:
+            _fail(path, f"declares {size:,} bytes of values in {name}, and {follow:,} follow. Fetch the file again.")
+        content = bytearray()
+        while chunk := file.read(_CHUNK):  # memory grows only with what has arrived
+            content += chunk
+    if len(content) != size:
+        _fail(path, f"declares {size:,} bytes of values in {name}, and {len(content):,} follow. Fetch the file again.")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if columns_first else "C")
+
+
+def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype as the first bytes of an npy file have them."""
+    if file.read(6) != NPY_MAGIC:
+        _fail(path, f"has a member {name} that is not an array.")
+    version = file.read(2)
+    readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        _fail(path, f"has a member {name} that cannot be read: it is of npy version {version.hex(' ')}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python 2 wrote is as good
+            shape, columns_first, dtype = readers[version](file)
+    except _BROKEN_ARCHIVE:
+        raise
+    except Exception as error:  # NumPy parses the header as Python, and that can stumble in any way
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        _fail(path, f"has a member {name} that cannot be read: {reason:.200}.", error)
+    if min(shape, default=0) < 0:
+        _fail(path, f"declares the shape {reprlib.repr(shape)} for {name}. Fetch the file again.")
+    return shape, columns_first, dtype
 
 
 # --------------------------------------------------------------------------------------------- Kaggle csv
@@ -367,7 +393,7 @@ def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     # macOS adds a shadow of every file under __MACOSX/.
     names = [name for name in archive.namelist() if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")]
     if len(names) != 1:
-        held = ", ".join(names) or "none"
+        held = reprlib.repr(", ".join(names)).strip("'") or "none"
         _fail(
             path,
             f"is a zip archive with {len(names)} csv files ({held}); expected one. Unpack it and name a csv.",
@@ -524,4 +550,4 @@ def _archive_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN_ARCHIVE as error:
-        _fail(path, f"is cut short or damaged: {error}. Fetch the file again.", error)
+        _fail(path, f"is cut short or damaged: {error!s:.200}. Fetch the file again.", error)

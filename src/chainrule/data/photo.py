@@ -13,6 +13,7 @@ Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syste
 
 from __future__ import annotations
 
+import io
 import operator
 import warnings
 from pathlib import Path
@@ -33,6 +34,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _LONGEST = 200
 _FAINTEST = 24.0
 _ONE_COLOUR = 4
+_LARGEST_FILE = 1 << 28
 
 
 def read_photo(path: str | Path, shape: tuple[int, int] = SHAPE) -> Bytes:
@@ -237,8 +239,9 @@ def _read_grey(path: Path) -> Bytes:
         if path.is_dir():
             raise DataFileError(f"{path} is a folder; expected a picture. Name a file in it.")
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damage beside the pixels, such as in the EXIF
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(_content(path), formats=FORMATS) as image:
                 return _grey(ImageOps.exif_transpose(image))
     except FileNotFoundError as error:
         raise DataFileError(f"There is no file {path}.") from error
@@ -248,9 +251,17 @@ def _read_grey(path: Path) -> Bytes:
         raise DataFileError(f"{path} is not a PNG or JPEG picture, nor BMP, GIF or WebP. Save it as PNG.") from error
     except DataFileError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's words for a damaged file
+    except Exception as error:  # a damaged file can make Pillow stumble in any way
         reason = getattr(error, "strerror", None) or error
         raise DataFileError(f"{path} cannot be read as a picture: {reason}.") from error
+
+
+def _content(path: Path) -> io.BytesIO:
+    """The file, in memory: from a file Pillow would make room for as many bytes as a damaged length says."""
+    size = path.stat().st_size
+    if size > _LARGEST_FILE:
+        raise DataFileError(f"{path} has {size:,} bytes, too many for a picture of one digit. Make it smaller.")
+    return io.BytesIO(path.read_bytes())
 
 
 def _grey(image: Image.Image) -> Bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 from collections.abc import Iterable, Mapping
@@ -109,7 +110,7 @@ def read_json(text: str) -> Any:
     ValueError, RecursionError
         If it is no JSON, or a name stands twice in an object, or it holds what cannot be printed as UTF-8.
     """
-    value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_number)
+    value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_number, parse_float=_finite)
     if "\\ud" in text.lower():  # half of a pair, alone, is no letter
         json.dumps(value, ensure_ascii=False).encode()
     return value
@@ -156,6 +157,14 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("a name stands twice in an object")
     return result
+
+
+def _finite(text: str) -> float:
+    """Refuse 1e999, which Python reads as infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is too large for a number")
+    return number
 
 
 def _no_number(text: str) -> None:
