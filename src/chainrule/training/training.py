@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,24 @@ WORTH_SHARING = 10_000_000
 SHARED_BLOCK = 2048
 #: What a training counts.
 _COUNTED = ("epoch", "step", "seconds", "_position")
+
+
+#: What the arrays of `Training.state` are in words.
+_KEPT = {
+    "parameters": "parameters",
+    "average": "average of the parameters",
+    "optimizer.velocity": "optimizer's momentum",
+    "optimizer.mean": "optimizer's mean of the gradients",
+    "optimizer.square": "optimizer's mean of the gradients' squares",
+}
+
+
+class Steepest(NamedTuple):
+    """The largest number in a gradient so far, in which array of θ it was, and at which step."""
+
+    size: float
+    name: str
+    step: int
 
 
 class Training:
@@ -97,7 +115,8 @@ class Training:
     Raises
     ------
     DivergenceError
-        While iterating, at the step where the loss stops being finite.
+        While iterating, at the step where the loss stops being finite, or at the report where θ or what is kept with
+        it does; names step, learning rate and largest gradient. A step whose loss is not finite is not taken.
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
@@ -156,6 +175,8 @@ class Training:
         self._position = 0  # rows of this epoch that are done
         self._order = self.rows
         self._losses: list[float] = []  # since the last report with accuracies
+        self._worst = -math.inf  # the largest loss so far
+        self._steepest = Steepest(0.0, "", 0)
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
@@ -284,6 +305,9 @@ class Training:
         loss = self._compute_gradient(rows)
         if not math.isfinite(loss):
             raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
+        if loss > self._worst:  # a healthy training comes here a few times, a diverging one at each step
+            self._worst = loss
+            self._note_gradient(self.step + 1)
         self.optimizer.step(self.network, self.batch.gradient)
         if self.max_norm is not None:
             limit_norms(self.network, self.max_norm)
@@ -310,8 +334,7 @@ class Training:
 
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
-        if not np.isfinite(self.network.parameters).all():  # there may be no next step whose loss would tell
-            raise self._divergence("The parameters stopped being finite", self.step, self.epoch)
+        self._require_finite()
         model = self.model
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
@@ -328,12 +351,30 @@ class Training:
     def _accuracy(self, model: Model, rows: Array) -> float:
         return accuracy(model.predict(self.images, rows), self.labels[rows])
 
+    def _require_finite(self) -> None:
+        """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
+        for name, array in self.state()[0].items():
+            if not np.isfinite(array).all():
+                raise self._divergence(f"The {_KEPT.get(name, name)} stopped being finite", self.step, self.epoch)
+
+    def _note_gradient(self, step: int) -> None:
+        """Remember the largest number of a gradient, for the message of a divergence."""
+        for block in self.network.layout:
+            part = self.batch.gradient[block.slice]
+            size = max(float(part.max()), -float(part.min()))
+            if not size <= self._steepest.size:  # NaN is larger than all
+                self._steepest = Steepest(math.inf if math.isnan(size) else size, block.name, step)
+
     def _divergence(self, what: str, step: int, epoch: int) -> DivergenceError:
         now = self.optimizer.learning_rate
         asked = now if self.schedule is None else getattr(self.schedule, "rate", self._asked_rate)
         rate = "" if self.schedule is None else f", where the schedule had come to {now:g}"
+        if not self._steepest.name or np.isfinite(self.batch.gradient).all():
+            self._note_gradient(step)
+        size, name, when = self._steepest
+        gradient = f"The largest gradient, {size:.3g}, was in {name} at step {when}. " if size else ""
         return DivergenceError(
-            f"{what} at step {step} (epoch {epoch}){rate}. Is the learning rate of {asked:g} too large? "
+            f"{what} at step {step} (epoch {epoch}){rate}. {gradient}Is the learning rate of {asked:g} too large? "
             f"Try {asked / 10:g}."
         )
 
@@ -345,7 +386,7 @@ class Training:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """NumPy's settings while steps are taken: little scratch, and no warnings, as each step looks at its own loss."""
-    with np.errstate(over="ignore", invalid="ignore"):  # puts the next line's setting back as well
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # puts the next line's setting back as well
         np.setbufsize(SCRATCH)
         yield
 
