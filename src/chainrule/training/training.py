@@ -26,7 +26,16 @@ from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
-from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
+from chainrule.nn.arrays import (
+    SCRATCH,
+    Array,
+    generator,
+    is_number,
+    require_array,
+    require_count,
+    require_labels,
+    require_row_numbers,
+)
 from chainrule.nn.layers import Dropout
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
@@ -156,7 +165,7 @@ class Training:
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.schedule = schedule
-        if max_norm is not None and not max_norm > 0:
+        if max_norm is not None and not (is_number(max_norm) and max_norm > 0):
             raise ValueRangeError(f"max_norm is {max_norm!r}; expected above 0, or None for none.")
         self.max_norm = max_norm
         self._asked_rate = optimizer.learning_rate  # before a schedule takes over
@@ -168,7 +177,7 @@ class Training:
         if report_every is not None:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
-        self.rng = np.random.default_rng(rng)
+        self.rng = generator(rng)
         self.epoch = self.step = 0
         self.seconds = 0.0
         self.history = History()
@@ -427,22 +436,12 @@ def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) 
     """Which pictures to learn from and which to validate on: no picture is in both."""
     held_out = np.zeros(count, bool)
     if validation_rows is not None:
-        validation_rows = _require_rows("validation_rows", validation_rows, count)
+        validation_rows = require_row_numbers("validation_rows", validation_rows, count)
         held_out[validation_rows] = True
-    rows = np.flatnonzero(~held_out) if rows is None else _require_rows("rows", rows, count)
+    rows = np.flatnonzero(~held_out) if rows is None else require_row_numbers("rows", rows, count)
     both = rows[held_out[rows]]
     if len(both):
         raise ValueRangeError(
             f"{len(both)} rows are both learned from and kept for validation, picture {both[0]} first; expected none."
         )
     return rows, validation_rows
-
-
-def _require_rows(name: str, rows: Array, count: int) -> Array:
-    """Refuse row numbers that no picture has."""
-    require_array(name, rows)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise ShapeError(f"{name} has shape {rows.shape} and dtype {rows.dtype}; expected integers, shape (n,).")
-    if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= count):
-        raise ValueRangeError(f"{name} runs from {rows.min()} to {rows.max()}, and there are {count} pictures.")
-    return rows.astype(np.intp, copy=False)
