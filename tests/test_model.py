@@ -288,9 +288,14 @@ def test_many_pictures_shared_out_among_the_cores_get_the_same_bits(images, monk
 
 
 def test_what_goes_wrong_in_one_of_the_threads_is_raised(images, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError("one block too many")
+
     monkeypatch.setattr(module, "LARGE", 1)
-    with pytest.raises(IndexError):
-        model_of().predict(images, np.array([*range(COUNT - 1), COUNT]))
+    model = model_of()
+    monkeypatch.setattr(type(model.preparation), "transform", fail)
+    with pytest.raises(MemoryError, match="one block too many"):
+        model.predict(images)
 
 
 # ---------------------------------------------------------------------------------------------- committees

@@ -267,7 +267,7 @@ def test_to_hold_out_everything_is_refused(digits):
 
 
 def test_a_negative_seed_is_refused(digits):
-    with pytest.raises(ValueRangeError, match="seed is -1; expected 0 or above"):
+    with pytest.raises(ValueRangeError, match="seed is -1; expected a whole number, 0 or above"):
         start(STANDARD, digits, seed=-1)
 
 

@@ -13,7 +13,7 @@ from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.nn.activations import softmax
-from chainrule.nn.arrays import Array, require_array, require_labels
+from chainrule.nn.arrays import Array, require_array, require_labels, require_row_numbers
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
 
@@ -91,7 +91,7 @@ class Predictor:
             As in `probabilities`; if there is no picture, or not one label of the model's classes for each.
         """
         require_array("images", images)
-        if len(images) == 0:
+        if images.ndim == 0 or len(images) == 0:
             raise ShapeError("There is nothing to evaluate: no pictures were given.")
         classes = len(self.class_names)
         require_labels(labels, len(images), classes)
@@ -127,7 +127,7 @@ class Model(Predictor):
         if self.network.inputs != self.preparation.width:
             raise ShapeError(
                 f"The network reads {self.network.inputs} numbers; pictures of {self.preparation.shape} pixels have "
-                f"{self.preparation.width}."
+                f"{self.preparation.width}; expected as many."
             )
         if self.network.outputs != len(self.class_names):
             raise ShapeError(f"The network has {self.network.outputs} outputs for {len(self.class_names)} class names.")
@@ -148,9 +148,10 @@ class Model(Predictor):
         Raises
         ------
         ShapeError, DtypeError
-            If the pictures are no array, not of the model's size, or not uint8.
+            If the pictures are no array, not of the model's size, or not uint8; if the rows are not integers, (M,).
         ValueRangeError
-            If the network's parameters are not finite: such a network cannot predict.
+            If there is no picture with one of the rows' numbers, or the network's parameters are not finite: such a
+            network cannot predict.
         """
         count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
@@ -172,8 +173,7 @@ class Model(Predictor):
         require_finite_parameters(self.network)
         if rows is None:
             return len(images)
-        require_array("rows", rows)
-        return len(rows)
+        return len(require_row_numbers("rows", rows, len(images)))
 
     def _send_through(self, images: Array, rows: Array | None, count: int, take: Callable[[Array, slice], Any]) -> None:
         """Give `take` the logits of each block of pictures; where there are many, the cores share them out."""

@@ -17,9 +17,9 @@ import numpy as np
 
 from chainrule.data.datasets import Dataset
 from chainrule.data.deformations import Deformation
-from chainrule.data.preparation import Preparation, split
+from chainrule.data.preparation import Preparation, check_images, split
 from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
-from chainrule.nn.arrays import require_count
+from chainrule.nn.arrays import is_whole, require_count
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
 from chainrule.nn.losses import cross_entropy
 from chainrule.nn.network import multilayer_perceptron
@@ -437,12 +437,14 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         if name not in known:
             raise UnknownNameError(kind, name, known)
     require_count(epochs=recipe.epochs)
+    require_count(0, least_steps=recipe.least_steps)
     if recipe.batch_size is not None:
         require_count(batch_size=recipe.batch_size)
-    if seed < 0:
-        raise ValueRangeError(f"The seed is {seed}; expected 0 or above.")
+    if not is_whole(seed) or seed < 0:
+        raise ValueRangeError(f"The seed is {seed!r}; expected a whole number, 0 or above.")
     split_rng, weight_rng, training_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     images = dataset.train_images
+    check_images(images)
     rows, validation_rows = split(len(images), recipe.validation, split_rng)
     preparation = Preparation.fit(images[rows] if recipe.standardise else images, standardise=recipe.standardise)
     weights, biases = INITIALIZATIONS[recipe.initialization]

@@ -1,16 +1,20 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from chainrule.cli.checkpoints import settings_of
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
 from chainrule.files.model_file import load_model
-from chainrule.recipes import COMMITTEES, CommitteeRecipe
+from chainrule.recipes import COMMITTEES, CommitteeRecipe, find_recipe, start
+from chainrule.training.checkpoint import save_checkpoint
 from chainrule.training.training import Training
 
 QUICK = ("train", "--data", "digits", "--epochs", 2)
@@ -166,6 +170,33 @@ def test_a_loss_that_is_not_finite_ends_training_and_leaves_the_old_model(run, t
     assert "learning rate" in finished.err
     assert (tmp_path / "chainrule-model.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["chainrule-model.safetensors"]
+
+
+def test_a_divergence_prints_its_message_alone_and_keeps_the_checkpoint_of_the_last_good_epoch(run, tmp_path):
+    command = ("train", "--data", "digits", "--epochs", "3", "--hidden", "8")
+    run(*command)
+    recipe = replace(find_recipe("standard"), hidden=(8,), epochs=3, least_steps=0, learning_rate=1e9)
+    training = start(recipe, load_dataset("digits"), 0)
+    training.schedule = None
+    training.optimizer.learning_rate = 0.1  # good for an epoch, before the recipe's own rate takes over
+    next(iter(training))
+    settings = settings_of(recipe, load_dataset("digits"), "digits", 0, epochs=3)
+    save_checkpoint(training, tmp_path / "run.ckpt", settings)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    finished = run(*command, "--learning-rate", "1e9", "--resume", "run.ckpt")
+    assert finished.code == 1
+    assert finished.out == ""
+    assert "Traceback" not in finished.err
+    message = " ".join(finished.err.split())
+    assert re.search(
+        r" Error: The (loss|parameters) .+ at step \d+ \(epoch 2\), where the schedule had come to \S+\. The largest "
+        r"gradient, \S+, was in dense\d\.\w+ at step \d+\. Is the learning rate of 1e\+09 too large\? Try 1e\+08\.$",
+        message,
+    ), message
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    finished = run(*command, "--learning-rate", "1e8", "--resume", "run.ckpt")
+    assert finished.code == 2
+    assert "recipe.learning_rate was 1000000000.0 and is 100000000.0" in " ".join(finished.err.split())
 
 
 def test_a_damaged_csv_is_named_with_its_row(run, tmp_path):

@@ -131,7 +131,7 @@ def test_a_single_image_or_flat_rows_are_refused(images):
 
 
 def test_out_of_another_shape_or_dtype_is_refused(images):
-    with pytest.raises(ShapeError, match=r"out has the shape \(10, 12\); 5000 images need \(5000, 12\)"):
+    with pytest.raises(ShapeError, match=r"out has the shape \(10, 12\); expected \(5000, 12\)"):
         Preparation((4, 3)).transform(images, out=np.empty((10, 12), np.float32))
     with pytest.raises(DtypeError, match="float16"):
         Preparation((4, 3)).transform(images, dtype=np.float16)
@@ -254,7 +254,7 @@ def test_what_is_no_array_is_refused_with_what_to_do(images):
             use(images[:2].tolist())
         with pytest.raises(DtypeError, match="this is None"):
             use(None)
-    with pytest.raises(DtypeError, match="out is a NumPy array of float32 or float64, and this is a list"):
+    with pytest.raises(DtypeError, match="out is a list; expected a NumPy array of float32 or float64"):
         preparation.transform(images[:1], out=[[0.0] * 12])
     with pytest.raises(DtypeError, match=r"NumPy array of integers, and this is a list: use np\.asarray"):
         one_hot([0, 1], 3)

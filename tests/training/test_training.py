@@ -2,6 +2,7 @@ import copy
 import gc
 import math
 import pickle
+import re
 import tracemalloc
 
 import numpy as np
@@ -19,6 +20,7 @@ from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import SGD, Adam, ExponentialAverage
 from chainrule.nn.schedules import Constant, WarmupCosine
 from chainrule.training import training as module
+from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
 from chainrule.training.training import Training, fit, quiet
 
 N, SIDE, CLASSES = 60, 8, 3
@@ -604,6 +606,110 @@ def test_a_rate_that_is_too_large_ends_in_a_divergence_that_names_step_and_rate(
     assert isinstance(caught.value, FailureError)
 
 
+class Gradients(Training):
+    """A training that notes the gradient of each step."""
+
+    def _compute_gradient(self, rows):
+        loss = super()._compute_gradient(rows)
+        self.gradients = [*getattr(self, "gradients", []), self.batch.gradient.copy()]
+        return loss
+
+
+DIVERGING = {
+    "plain": {"optimizer": SGD(1e20)},
+    "momentum": {"optimizer": SGD(1e20, momentum=0.9)},
+    "adam": {"optimizer": Adam(1e20)},
+    "no epsilon": {"optimizer": Adam(1e20, epsilon=0.0)},
+    "adversary": {"optimizer": SGD(1e20), "adversary": Adversary(1.0)},
+    "plain adversary": {"optimizer": SGD(1e20), "adversary": Adversary(1.0, virtual=False)},
+    "average": {"optimizer": SGD(1e20), "average": ExponentialAverage(0.9)},
+    "max norm": {"optimizer": SGD(1e38), "max_norm": 1e30},
+    "full batch": {"optimizer": SGD(1e20), "batch_size": None},
+    "float64": {"optimizer": SGD(1e200), "dtype": np.float64},
+    "squares": {"optimizer": SGD(1e20), "loss": mean_squared_error},
+    "deformed": {"optimizer": SGD(1e20), "deformation": PRESETS["simard-2003"]},
+    "shared out": {"optimizer": SGD(1e200), "batch_size": None, "dtype": np.float64, "among": 2},
+}
+
+
+@pytest.mark.parametrize("settings", DIVERGING.values(), ids=DIVERGING)
+def test_whatever_diverges_stops_where_it_is_and_names_step_rate_and_largest_gradient(settings, monkeypatch):
+    settings = copy.deepcopy(settings)
+    if among := settings.pop("among", 0):
+        monkeypatch.setattr(module, "LARGE", 20)
+        monkeypatch.setattr(module, "shares", lambda: among)
+    network = network_of(settings.pop("dtype", np.float32))
+    training = Gradients(network, *task(), **{"batch_size": 16, "epochs": 20, "report_every": 1, "rng": 0, **settings})
+    seen = [network.parameters.copy()]
+    with pytest.raises(DivergenceError) as caught:
+        seen.extend(network.parameters.copy() for _ in training)
+    said = re.fullmatch(
+        r"The (?P<what>.+) at step (?P<step>\d+) \(epoch \d+\)\. The largest gradient, (?P<size>\S+), was in "
+        r"(?P<name>dense[12]\.(weight|bias)) at step (?P<when>\d+)\. Is the learning rate of (?P<rate>\S+) too "
+        r"large\? Try \S+\.",
+        str(caught.value),
+    )
+    assert float(said["rate"]) == pytest.approx(training.optimizer.learning_rate)
+    block = next(block for block in network.layout if block.name == said["name"])
+    there = np.abs(training.gradients[int(said["when"]) - 1][block.slice]).max()
+    assert there == pytest.approx(float(said["size"]), rel=5e-3) or not np.isfinite(there)
+    if said["what"].startswith("loss"):  # that step was not taken
+        assert training.step == int(said["step"]) - 1
+        assert network.parameters.tobytes() == seen[-1].tobytes()
+
+
+def test_an_optimizers_memory_that_overflows_is_a_divergence_though_loss_and_parameters_are_finite():
+    """A square of 1e40 is infinite in float32, and what is divided by it would never move again."""
+    training = training_of(optimizer=Adam(1e-3), loss=steep, epochs=2)
+    with pytest.raises(DivergenceError, match=r"^The optimizer's mean of the gradients' squares stopped being finite"):
+        finished(training)
+    assert np.isfinite(training.network.parameters).all()
+
+
+def steep(outputs, targets, out=None, *, total=None):
+    loss, d = cross_entropy(outputs, targets, out, total=total)
+    return loss, np.multiply(d, 1e21, out=d)
+
+
+def test_an_average_that_overflows_is_a_divergence_though_the_parameters_are_finite():
+    average = ExponentialAverage(0.0)
+    training = training_of(average=average, batch_size=None, optimizer=SGD(0.0), epochs=1)
+    average.update(training.network.parameters)
+    average.parameters[0] = -np.finfo(np.float32).max
+    training.network.parameters[0] = np.finfo(np.float32).max  # of pixel 0, which is seldom lit
+    training.images[:, 0, 0] = 0
+    with pytest.raises(DivergenceError, match=r"^The average of the parameters stopped being finite at step 1 "):
+        finished(training)
+
+
+def test_what_was_saved_before_a_divergence_is_whole_and_goes_on_with_a_smaller_rate(tmp_path):
+    def rate(step):
+        return 0.1 if step < 5 else 1e12
+
+    training = training_of(schedule=rate, epochs=10)
+    path, seen = tmp_path / "run.ckpt", []
+
+    def save():
+        save_checkpoint(training, path, {})
+        return path.read_bytes(), training.network.parameters.copy()
+
+    with pytest.raises(DivergenceError) as first:
+        seen.extend(save() for _ in training)
+    saved, parameters = seen[-1]
+    assert path.read_bytes() == saved
+
+    again = training_of(schedule=rate, epochs=10)
+    load_checkpoint(again, path, {})
+    assert_array_equal(again.network.parameters, parameters)
+    with pytest.raises(DivergenceError) as second:
+        finished(again)
+    assert str(second.value).partition(".")[0] == str(first.value).partition(".")[0]
+
+    smaller = training_of(schedule=Constant(0.1), epochs=10)
+    load_checkpoint(smaller, path, {})
+    assert finished(smaller).epoch == 10
+
+
 def test_the_step_that_diverges_is_not_taken():
     seen = []
     training = training_of(optimizer=SGD(1e20), report_every=1, batch_size=30, epochs=100)
@@ -731,7 +837,8 @@ def test_a_divergence_under_a_schedule_names_the_rate_that_was_asked_for(optimiz
     message = str(caught.value)
     now = f"{training.optimizer.learning_rate:g}"
     assert now != asked
-    assert f"where the schedule had come to {now}. Is the learning rate of {asked} too large?" in message
+    assert f"where the schedule had come to {now}. The largest gradient" in message
+    assert f"Is the learning rate of {asked} too large?" in message
     assert message.endswith(f"Try {float(asked) / 10:g}.")
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chainrule.data.preparation import check_images
-from chainrule.errors import InputError, ShapeError, ValueRangeError
+from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape
+from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -99,12 +99,18 @@ class Deformer:
     deformation : Deformation
     shape : (height, width) of a picture
     dtype : float32 or float64, of what comes out
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the shape is not two whole numbers from 1, or the dtype neither of the two.
     """
 
     def __init__(self, deformation: Deformation, shape: tuple[int, int], dtype: DTypeLike = np.float32) -> None:
-        self.deformation, self.shape = deformation, shape
-        height, width = shape
-        self._fields = _fields(deformation, shape).astype(dtype)
+        self.deformation, self.shape = deformation, check_shape(shape)
+        height, width = self.shape
+        dtype = check_dtype(dtype)
+        self._fields = _fields(deformation, self.shape).astype(dtype)
         self._padded = np.zeros((_BLOCK, height + 2, width + 2), dtype)
         self._coefficients = np.empty((_BLOCK, 2, len(self._fields)), dtype)
         self._places = np.empty((2, _BLOCK, height * width), dtype)
@@ -132,7 +138,7 @@ class Deformer:
         ShapeError, DtypeError
             If the pictures or `out` are of another shape or dtype.
         InputError
-            If `rng` is no generator.
+            If `rng` is no generator, or `out` read-only.
         """
         check_images(images)
         if images.shape[1:] != self.shape:
@@ -142,8 +148,10 @@ class Deformer:
         shape = (len(images), self.shape[0] * self.shape[1])
         if out is None:
             out = np.empty(shape, self._fields.dtype)
-        elif out.shape != shape or out.dtype != self._fields.dtype:
-            raise ShapeError(f"out is {out.dtype} {out.shape}; expected {self._fields.dtype} {shape}.")
+        else:
+            check_out(out, shape)
+            if out.dtype != self._fields.dtype:
+                raise DtypeError(f"out is {out.dtype}; expected {self._fields.dtype}.")
         for start in range(0, len(images), _BLOCK):
             block = images[start : start + _BLOCK]
             self._draw_places(len(block), rng)
@@ -199,6 +207,9 @@ def side_by_side(images: Bytes, deformation: Deformation, copies: int, rng: np.r
     -------
     uint8 array, shape (N · (copies + 1), height, width)
     """
+    check_images(images)
+    if not isinstance(copies, int) or copies < 0:
+        raise ValueRangeError(f"copies is {copies!r}; expected a whole number, at least 0.")
     shape = (images.shape[1], images.shape[2])
     result = np.repeat(images, copies + 1, axis=0)
     copied = np.arange(len(result)) % (copies + 1) > 0

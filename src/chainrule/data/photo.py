@@ -14,7 +14,6 @@ Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syste
 from __future__ import annotations
 
 import io
-import operator
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.preparation import check_shape, is_array
 from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read_photo(path: str | Path, shape: tuple[int, int] = SHAPE) -> Bytes:
     ShapeError
         If `shape` is not two whole numbers from 1.
     """
-    shape = _checked_shape(shape)
+    shape = check_shape(shape)
     path = Path(path)
     grey = _read_grey(path)
     try:
@@ -90,9 +90,13 @@ def find_digit(grey: Bytes, shape: tuple[int, int] = SHAPE) -> Bytes:
     DataFileError
         If there is no ink.
     """
-    shape = _checked_shape(shape)
+    shape = check_shape(shape)
+    _check_array("grey", grey)
     if grey.dtype != np.uint8:
-        raise DtypeError(f"A grey picture is uint8, 0 to 255, and this one is {grey.dtype}.")
+        raise DtypeError(
+            f"A grey picture is uint8, 0 to 255, and this one is {grey.dtype}. Values in [0, 1] are converted with "
+            "np.rint(255 * grey).astype(np.uint8)."
+        )
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
     ink = _above_ground(_shrunk(_bright_on_dark(grey), max(_LONGEST, *shape)))
@@ -118,6 +122,8 @@ def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]], shape: tu
 
     Raises
     ------
+    DtypeError
+        If `ink` is no array of real numbers.
     ShapeError
         If `ink` is not two-dimensional, or empty, or `shape` is not two whole numbers from 1.
     ValueRangeError
@@ -125,7 +131,7 @@ def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]], shape: tu
     DataFileError
         If there is no ink: "no digit found".
     """
-    frame_height, frame_width = _checked_shape(shape)
+    frame_height, frame_width = check_shape(shape)
     digit = _fitted(_cut_out(ink), (frame_height * 20 / 28, frame_width * 20 / 28))
     height, width = digit.shape
     mass = digit.sum()
@@ -138,23 +144,21 @@ def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]], shape: tu
     return frame
 
 
-def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    try:
-        height, width = map(operator.index, shape)
-    except (TypeError, ValueError):
-        height = width = 0
-    if height < 1 or width < 1:
-        raise ShapeError(f"The shape of a picture is (height, width), such as (28, 28), and this one is {shape!r}.")
-    return height, width
+def _check_array(name: str, value: object) -> None:
+    if not is_array(value) or isinstance(value, np.matrix):
+        raise DtypeError(f"{name} is a {type(value).__name__}; expected a NumPy array (height, width).")
 
 
 def _cut_out(ink: NDArray[np.generic]) -> NDArray[np.float32]:
     """The ink's bounding box."""
+    _check_array("ink", ink)
+    if ink.dtype.kind not in "fiub":
+        raise DtypeError(f"ink is {ink.dtype}; expected uint8 or floats.")
     if ink.ndim != 2 or ink.size == 0:
         raise ShapeError(f"Expected ink (height, width), got the shape {ink.shape}.")
     values = ink.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueRangeError("The ink has values that are infinite or not a number.")
+        raise ValueRangeError("The ink has values that are infinite or not a number; expected finite ones.")
     rows = np.flatnonzero((values > 0).any(axis=1))
     columns = np.flatnonzero((values > 0).any(axis=0))
     if not rows.size:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,9 @@ class Preparation:
     Raises
     ------
     ShapeError
-        If mean and deviation are not both (D,) or both None.
+        If mean and deviation are not both (D,) or both None, or the shape is not two whole numbers from 1.
+    DtypeError
+        If they are not of real numbers.
     ValueRangeError
         If one of their values is not finite, or a deviation is negative.
 
@@ -55,6 +58,7 @@ class Preparation:
     _gains: dict[np.dtype[Any], tuple[Floats, Floats | None]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", check_shape(self.shape))
         if (self.mean is None) != (self.deviation is None):
             raise ShapeError("A preparation has both a mean and a deviation, or neither.")
         for name in ("mean", "deviation"):
@@ -65,11 +69,14 @@ class Preparation:
             raise ValueRangeError("A deviation is negative; a standard deviation is 0 or more.")
 
     def _checked(self, name: str, values: ArrayLike) -> NDArray[np.float64]:
-        array = np.array(values, np.float64)
+        given = np.asarray(values)
+        if given.dtype.kind not in "fiu" or hasattr(values, "filled"):
+            raise DtypeError(f"The {name} is {_described(values)} of {given.dtype}; expected an array of float64.")
+        array = np.array(given, np.float64)
         if array.shape != (self.width,):
             raise ShapeError(f"The {name} has the shape {array.shape}; pictures {self.shape} need ({self.width},).")
         if not np.isfinite(array).all():
-            raise ValueRangeError(f"The {name} has values that are infinite or not a number.")
+            raise ValueRangeError(f"The {name} has values that are infinite or not a number; expected finite ones.")
         array.flags.writeable = False  # the gain and offset computed from it are kept
         return array
 
@@ -136,16 +143,16 @@ class Preparation:
             If the images are no array of uint8, or the rows neither float32 nor float64.
         ShapeError
             If the images or `out` have another shape; names both.
+        InputError
+            If `out` is read-only.
         """
         check_images(images)
         if images.shape[1:] != self.shape:
             raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
         if out is None:
-            out = np.empty((len(images), self.width), dtype)
-        elif not _is_array(out):
-            raise DtypeError(f"out is a NumPy array of float32 or float64, and this is {_described(out)}.")
-        elif out.shape != (len(images), self.width):
-            raise ShapeError(f"out has the shape {out.shape}; {len(images)} images need {(len(images), self.width)}.")
+            out = np.empty((len(images), self.width), check_dtype(dtype))
+        else:
+            check_out(out, (len(images), self.width))
         self._gain_and_offset(out.dtype)  # refuses a dtype before anything is written
         out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
         return self.scale(out)
@@ -163,9 +170,13 @@ class Preparation:
 
         Raises
         ------
-        DtypeError
-            If the rows are neither float32 nor float64.
+        DtypeError, ShapeError
+            If the rows are neither float32 nor float64, or not (N, D).
+        InputError
+            If they are read-only.
         """
+        check_array("rows", rows)
+        check_out(rows, (len(rows) if rows.ndim else 0, self.width), "rows")
         gain, offset = self._gain_and_offset(rows.dtype)
         np.multiply(rows, gain, out=rows)
         if offset is not None:
@@ -288,21 +299,23 @@ def one_hot(labels: NDArray[np.integer[Any]], classes: int, dtype: DTypeLike = n
     Raises
     ------
     DtypeError
-        If the labels are no array of integers.
+        If the labels are no array of integers, or the targets to be neither float32 nor float64.
     ShapeError
         If they are not (N,).
     ValueRangeError
-        If one is out of range; names the image, counted from 0.
+        If `classes` is no whole number from 1, or a label is out of range; names the image, counted from 0.
     """
-    if not _is_array(labels):
+    if not is_array(labels):
         raise DtypeError(f"Labels are a NumPy array of integers, and this is {_described(labels)}: use np.asarray.")
     if labels.dtype.kind not in "iu":
-        raise DtypeError(f"Labels are integers, and these are {labels.dtype}.")
+        raise DtypeError(f"Labels are integers, and these are {labels.dtype}: use labels.astype(int).")
     if labels.ndim != 1:
         raise ShapeError(f"Labels are (N,), and these are {labels.shape}.")
+    if not _is_whole(classes) or classes < 1:
+        raise ValueRangeError(f"classes is {_described(classes)}; expected a whole number, at least 1.")
     if fault := label_fault(labels, classes):
         raise ValueRangeError(f"labels: {fault}")
-    targets = np.zeros((len(labels), classes), dtype)
+    targets = np.zeros((len(labels), classes), check_dtype(dtype))
     targets[np.arange(len(labels)), labels] = 1
     return targets
 
@@ -326,8 +339,46 @@ def label_fault(labels: NDArray[np.integer[Any]], classes: int) -> str | None:
     return f"image {number} (counted from 0) has the label {labels[number]}; expected 0 to {classes - 1}."
 
 
-def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray)
+def is_array(value: object) -> bool:
+    """Whether that is a NumPy array as the mathematics takes it: in a masked one, what is masked would count."""
+    return isinstance(value, np.ndarray) and not hasattr(value, "filled")
+
+
+def check_array(name: str, value: object) -> None:
+    """Refuse what is no plain NumPy array."""
+    if not is_array(value):
+        raise DtypeError(f"{name} is {_described(value)}; expected a NumPy array of float32 or float64.")
+
+
+def check_out(out: NDArray[Any], shape: tuple[int, ...], name: str = "out") -> None:
+    """Refuse room for a result that is no array, of another shape, or read-only."""
+    check_array(name, out)
+    if out.shape != shape:
+        raise ShapeError(f"{name} has the shape {out.shape}; expected {shape}.")
+    if not out.flags.writeable:
+        raise InputError(f"{name} is read-only; expected an array that the result can be written to.")
+
+
+def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64, refused where it is neither."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise DtypeError(f"dtype is {dtype!r}; expected float32 or float64.") from error
+    if found not in (np.float32, np.float64):
+        raise DtypeError(f"dtype is {found}; expected float32 or float64.")
+    return found
+
+
+def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """A picture's (height, width), refused where it is not two whole numbers from 1."""
+    try:
+        height, width = map(operator.index, shape)
+    except (TypeError, ValueError):
+        height = width = 0
+    if height < 1 or width < 1:
+        raise ShapeError(f"The shape of a picture is (height, width), such as (28, 28), and this one is {shape!r}.")
+    return height, width
 
 
 def _described(value: object) -> str:
@@ -339,15 +390,16 @@ def _described(value: object) -> str:
 
 def check_images(images: NDArray[Any]) -> None:
     """Refuse anything but a uint8 array, shape (N, height, width), with a DtypeError or ShapeError."""
-    if not _is_array(images):
+    if not is_array(images):
         raise DtypeError(
             f"Images are a NumPy array of uint8 (N, height, width), and this is {_described(images)}: use "
-            "np.asarray(images, np.uint8)."
+            + ("images.filled(0)." if hasattr(images, "filled") else "np.asarray(images, np.uint8).")
         )
     if images.dtype != np.uint8:
         raise DtypeError(
             f"Images are uint8 with pixels 0 to 255, and these are {images.dtype}. Values in [0, 1] are converted "
-            "with np.rint(255 * images).astype(np.uint8)."
+            "with np.rint(255 * images).astype(np.uint8), values from 0 to 255 with images.astype(np.uint8)."
         )
     if images.ndim != 3:
-        raise ShapeError(f"Images are (N, height, width), and these are {images.shape}; one image is images[None].")
+        one = "; one image is images[None]" if images.ndim == 2 else ""
+        raise ShapeError(f"Images are (N, height, width), and these are {images.shape}{one}.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import FLOATS, Array, require_array, require_out
+from chainrule.nn.arrays import FLOATS, Array, is_fraction, require_array, require_out
 from chainrule.nn.layers import Layer
 
 
@@ -60,8 +60,8 @@ class LeakyReLU(Layer):
     overwrites = True
 
     def __init__(self, slope: float = 0.01) -> None:
-        if not 0.0 <= slope < 1.0:
-            raise ValueRangeError(f"LeakyReLU({slope}): the slope must be at least 0 and below 1.")
+        if not is_fraction(slope):
+            raise ValueRangeError(f"LeakyReLU({slope!r}): the slope must be at least 0 and below 1.")
         self.slope = float(slope)
 
     def configuration(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.errors import ValueRangeError
-from chainrule.nn.arrays import Array, require_array, require_count, require_finite, require_rate
+from chainrule.errors import DtypeError, ValueRangeError
+from chainrule.nn.arrays import Array, generator, require_array, require_count, require_finite, require_rate
 from chainrule.nn.network import Network
 
 
@@ -53,7 +53,7 @@ def gradient_check(
     ValueRangeError
         If x is not finite, no entry is to be tried, or the step is not above 0: such a check could not fail.
     DtypeError
-        If x or the targets are no arrays.
+        If x or the targets are no arrays, or x is not of floats.
 
     References
     ----------
@@ -65,6 +65,8 @@ def gradient_check(
     require_rate(step=step)
     if step == 0:
         raise ValueRangeError("step is 0; expected a number above 0, as 1e-5.")
+    if x.dtype.kind != "f":
+        raise DtypeError(f"x is {x.dtype}; expected floats, x.astype(float).")
     require_finite("x", x)
     x = x.astype(np.float64, order="C")  # in rows, so that its flat view is a view
     if targets.dtype.kind == "f":
@@ -110,4 +112,4 @@ def _central_difference(loss_now: Callable[[], float], values: Array, k: int, st
 
 
 def _generator(seed: int | None) -> np.random.Generator | None:
-    return None if seed is None else np.random.default_rng(seed)
+    return None if seed is None else generator(seed)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array, is_whole
+from chainrule.nn.arrays import Array, is_fraction, is_whole
 from chainrule.nn.initializers import Initializer, he_normal, zeros
 
 
@@ -178,8 +178,8 @@ class Dropout(Layer):
     kind = "dropout"
 
     def __init__(self, rate: float) -> None:
-        if not 0.0 <= rate < 1.0:
-            raise ValueRangeError(f"Dropout({rate}): the rate must be at least 0 and below 1.")
+        if not is_fraction(rate):
+            raise ValueRangeError(f"Dropout({rate!r}): the rate must be at least 0 and below 1.")
         self.rate = float(rate)
 
     def configuration(self) -> dict[str, Any]:

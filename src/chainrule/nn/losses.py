@@ -12,7 +12,16 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import FLOATS, Array, require_array, require_labels, require_out, with_little_scratch
+from chainrule.nn.arrays import (
+    FLOATS,
+    Array,
+    is_number,
+    require_array,
+    require_fraction,
+    require_labels,
+    require_out,
+    with_little_scratch,
+)
 
 Loss = Callable[..., tuple[float, Array]]
 
@@ -60,16 +69,15 @@ def cross_entropy(
         If the logits are neither float32 nor float64, `out` not of their dtype, the targets neither integers nor of
         it, or one of them no array.
     ValueRangeError
-        If a label is not one of the C classes (names the row), the smoothing not in [0, 1), or the number to
-        divide by not above 0.
+        If a label is not one of the C classes (names the row), the smoothing not in [0, 1), a weight not finite or
+        negative, or the number to divide by not above 0.
 
     References
     ----------
     Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.108; label smoothing: Szegedy et al. (2016),
     section 7. Derived in docs/mathematics.md.
     """
-    if not 0.0 <= label_smoothing < 1.0:
-        raise ValueRangeError(f"label_smoothing is {label_smoothing}; expected at least 0 and below 1.")
+    require_fraction(label_smoothing=label_smoothing)
     _require_targets(logits, targets)
     require_out(out, logits)
     d = _copy_by_columns(logits, out)
@@ -186,11 +194,16 @@ def _weighted_mean(losses: Array, d: Array, sample_weight: Array | None, total: 
         require_array("sample_weight", sample_weight)
         if sample_weight.shape != losses.shape:
             raise ShapeError(f"sample_weight has shape {sample_weight.shape}; expected {losses.shape}.")
+        if sample_weight.dtype.kind not in "fiu":
+            raise DtypeError(f"sample_weight is {sample_weight.dtype}; expected floats.")
+        if not ((sample_weight >= 0) & (sample_weight < math.inf)).all():  # which NaN is not
+            raise ValueRangeError("sample_weight has NaN, infinite or negative numbers; expected finite, at least 0.")
+        sample_weight = sample_weight.astype(np.result_type(sample_weight, losses), copy=False)  # float16 adds badly
         losses = losses * sample_weight
         np.multiply(d, sample_weight[:, np.newaxis], out=d)
     if total is None:
         total = len(losses) if sample_weight is None else float(sample_weight.sum())
-    if not 0 < total < math.inf:
-        raise ValueRangeError(f"the mean would divide by {total}; expected a total, or weights' sum, above 0.")
+    if not is_number(total) or not 0 < total < math.inf:
+        raise ValueRangeError(f"the mean would divide by {total!r}; expected a total, or weights' sum, above 0.")
     np.multiply(d, 1.0 / total, out=d)
     return float(losses.sum()) / total, d

@@ -7,8 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array, is_whole, require_array, require_count, require_labels
+from chainrule.errors import DtypeError, ShapeError, ValueRangeError
+from chainrule.nn.arrays import Array, is_number, is_whole, require_array, require_count, require_labels
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
@@ -27,7 +27,7 @@ def accuracy(predictions: Array, labels: Array) -> float:
     ShapeError
         If the shapes differ or there is nothing to count; names both.
     DtypeError
-        If one of them is no array.
+        If one of them is no array, or not of integers.
     """
     _require_pairs(predictions, labels)
     return float(np.count_nonzero(predictions == labels)) / len(labels)
@@ -88,8 +88,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     """
     if not (is_whole(successes) and is_whole(trials) and 0 <= successes <= trials and trials > 0):
         raise ValueRangeError(f"{successes} successes of {trials} trials: expected 0 ≤ successes ≤ trials, 1 ≤ trials.")
-    if not 0 < confidence < 1:
-        raise ValueRangeError(f"confidence is {confidence}; expected a number between 0 and 1, as 0.95.")
+    if not is_number(confidence) or not 0 < confidence < 1:
+        raise ValueRangeError(f"confidence is {confidence!r}; expected a number between 0 and 1, as 0.95.")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p, n = successes / trials, trials
     centre = p + z * z / (2 * n)
@@ -105,3 +105,6 @@ def _require_pairs(predictions: Array, labels: Array) -> None:
         raise ShapeError(
             f"predictions have shape {predictions.shape} and labels {labels.shape}; expected (N,) for both, N ≥ 1."
         )
+    for name, array in (("predictions", predictions), ("labels", labels)):
+        if array.dtype.kind not in "iu":  # "7" is never 7
+            raise DtypeError(f"{name} are {array.dtype}; expected integers, {name}.astype(int).")

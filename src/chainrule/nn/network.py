@@ -20,15 +20,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError
+from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError, ValueRangeError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.arrays import (
     FLOATS,
     Array,
+    float_dtype,
+    generator,
     is_whole,
     require_array,
     require_finite,
     require_rows,
+    require_writable,
     with_little_scratch,
 )
 from chainrule.nn.initializers import Initializer, he_normal, zeros
@@ -111,7 +114,7 @@ class Network:
         self.layout = tuple(block for blocks in self._blocks for block in blocks.values())
         self.size = self.layout[-1].slice.stop
         if parameters is None:
-            parameters = _draw(specs, self.layout, np.random.default_rng(rng), np.dtype(dtype))
+            parameters = _draw(specs, self.layout, generator(rng), float_dtype(dtype))
         _require_flat("parameters", parameters, self.size)
         self.parameters = parameters
         self.layers = tuple(layer.bind(views) for layer, views in zip(specs, self._views(parameters), strict=True))
@@ -239,8 +242,7 @@ class Network:
         add = add and into is not None
         gradient = np.empty_like(self.parameters) if into is None else into
         _require_flat("into", gradient, self.size, self.dtype)
-        if not getattr(gradient.flags, "writeable", True):
-            raise InputError("into is read-only; expected an array that the gradient can be written to.")
+        require_writable("into", gradient)
         part = trace.part if add else gradient
         views = trace.views_of(part, self)
         first = 0 if input_gradient else self._first_learning
@@ -435,16 +437,21 @@ def multilayer_perceptron(
         As from `Network`.
     """
     make = _activation_maker(activation)
-    if len(widths) < 2:
-        raise ShapeError(f"widths are {tuple(widths)}; expected at least the inputs and the outputs, as (784, 10).")
-    layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
+    if not isinstance(widths, Iterable) or len(tuple(widths)) < 2:
+        raise ShapeError(f"widths are {widths!r}; expected at least the inputs and the outputs, as (784, 10).")
+    layers: list[Layer] = _dropout(input_dropout)
     for i, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
         layers.append(Dense(n_in, n_out, initializer=initializer, bias_initializer=bias_initializer))
         if i < len(widths) - 2:
             layers.append(make())
-            if hidden_dropout:
-                layers.append(Dropout(hidden_dropout))
+            layers += _dropout(hidden_dropout)
     return Network(layers, rng=rng, dtype=dtype)
+
+
+def _dropout(rate: float) -> list[Layer]:
+    """A layer that drops, or none where nothing is dropped."""
+    layer = Dropout(rate)
+    return [layer] if layer.rate else []
 
 
 def _activation_maker(activation: str | Callable[[], Layer]) -> Callable[[], Layer]:
@@ -478,6 +485,8 @@ def _layer_from(number: int, settings: Any) -> Layer:
     except TypeError as error:  # Python's own words name the setting that is missing or unknown
         reason = str(error).replace(".__init__()", "")
         raise InputError(f"Layer {number}, {kind}, cannot be built from its settings: {reason}.") from error
+    except ValueRangeError as error:
+        raise ValueRangeError(f"Layer {number}, {kind}, cannot be built from its settings. {error}") from error
 
 
 def _rebuilt(layers: Sequence[Layer], parameters: Array) -> Network:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array, require_array, require_fraction, require_rate
+from chainrule.nn.arrays import Array, is_number, require_array, require_fraction, require_rate
 from chainrule.nn.layers import Dense
 from chainrule.nn.network import Network
 
@@ -345,10 +345,17 @@ def limit_norms(network: Network, greatest: float) -> None:
     network : Network
     greatest : float, above 0
 
+    Raises
+    ------
+    ValueRangeError
+        If it is no number above 0.
+
     References
     ----------
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), section 5.1.
     """
+    if not is_number(greatest) or not greatest > 0:
+        raise ValueRangeError(f"The greatest norm is {greatest!r}; expected a number above 0.")
     for layer in network.layers:
         if isinstance(layer, Dense):
             norms = np.sqrt(np.einsum("ij,ij->j", layer.weight, layer.weight))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainrule.errors import ValueRangeError
-from chainrule.nn.arrays import require_count, require_rate
+from chainrule.nn.arrays import is_whole, require_count, require_rate
 
 Schedule = Callable[[int], float]
 
@@ -146,5 +146,5 @@ def _require_factor(factor: float) -> None:
 
 
 def _require_step(step: int) -> None:
-    if step < 0:
-        raise ValueRangeError(f"There is no step {step}; steps are counted from 0.")
+    if not is_whole(step) or step < 0:
+        raise ValueRangeError(f"There is no step {step!r}; steps are counted from 0.")

@@ -17,16 +17,25 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
+from chainrule.errors import DivergenceError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
-from chainrule.nn.arrays import SCRATCH, Array, require_array, require_count, require_labels
+from chainrule.nn.arrays import (
+    SCRATCH,
+    Array,
+    generator,
+    is_number,
+    require_array,
+    require_count,
+    require_labels,
+    require_row_numbers,
+)
 from chainrule.nn.layers import Dropout
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.metrics import accuracy
@@ -47,6 +56,24 @@ WORTH_SHARING = 10_000_000
 SHARED_BLOCK = 2048
 #: What a training counts.
 _COUNTED = ("epoch", "step", "seconds", "_position")
+
+
+#: What the arrays of `Training.state` are in words.
+_KEPT = {
+    "parameters": "parameters",
+    "average": "average of the parameters",
+    "optimizer.velocity": "optimizer's momentum",
+    "optimizer.mean": "optimizer's mean of the gradients",
+    "optimizer.square": "optimizer's mean of the gradients' squares",
+}
+
+
+class Steepest(NamedTuple):
+    """The largest number in a gradient so far, in which array of θ it was, and at which step."""
+
+    size: float
+    name: str
+    step: int
 
 
 class Training:
@@ -98,7 +125,8 @@ class Training:
     Raises
     ------
     DivergenceError
-        While iterating, at the step where the loss stops being finite.
+        While iterating, at the step where the loss stops being finite, or at the report where θ or what is kept with
+        it does; names step, learning rate and largest gradient. A step whose loss is not finite is not taken.
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
@@ -138,7 +166,7 @@ class Training:
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.schedule = schedule
-        if max_norm is not None and not max_norm > 0:
+        if max_norm is not None and not (is_number(max_norm) and max_norm > 0):
             raise ValueRangeError(f"max_norm is {max_norm!r}; expected above 0, or None for none.")
         self.max_norm = max_norm
         self._asked_rate = optimizer.learning_rate  # before a schedule takes over
@@ -150,7 +178,7 @@ class Training:
         if report_every is not None:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
-        self.rng = np.random.default_rng(rng)
+        self.rng = generator(rng)
         self.epoch = self.step = 0
         self.seconds = 0.0
         self.history = History()
@@ -158,6 +186,8 @@ class Training:
         self._paused = False
         self._order = self.rows
         self._losses: list[float] = []  # since the last report with accuracies
+        self._worst = -math.inf  # the largest loss so far
+        self._steepest = Steepest(0.0, "", 0)
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
@@ -309,6 +339,9 @@ class Training:
         loss = self._compute_gradient(rows)
         if not math.isfinite(loss):
             raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
+        if loss > self._worst:  # a healthy training comes here a few times, a diverging one at each step
+            self._worst = loss
+            self._note_gradient(self.step + 1)
         self.optimizer.step(self.network, self.batch.gradient)
         if self.max_norm is not None:
             limit_norms(self.network, self.max_norm)
@@ -335,8 +368,7 @@ class Training:
 
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
-        if not np.isfinite(self.network.parameters).all():  # there may be no next step whose loss would tell
-            raise self._divergence("The parameters stopped being finite", self.step, self.epoch)
+        self._require_finite()
         model = self.model
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
@@ -353,12 +385,30 @@ class Training:
     def _accuracy(self, model: Model, rows: Array) -> float:
         return accuracy(model.predict(self.images, rows), self.labels[rows])
 
+    def _require_finite(self) -> None:
+        """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
+        for name, array in self.state()[0].items():
+            if not np.isfinite(array).all():
+                raise self._divergence(f"The {_KEPT.get(name, name)} stopped being finite", self.step, self.epoch)
+
+    def _note_gradient(self, step: int) -> None:
+        """Remember the largest number of a gradient, for the message of a divergence."""
+        for block in self.network.layout:
+            part = self.batch.gradient[block.slice]
+            size = max(float(part.max()), -float(part.min()))
+            if not size <= self._steepest.size:  # NaN is larger than all
+                self._steepest = Steepest(math.inf if math.isnan(size) else size, block.name, step)
+
     def _divergence(self, what: str, step: int, epoch: int) -> DivergenceError:
         now = self.optimizer.learning_rate
         asked = now if self.schedule is None else getattr(self.schedule, "rate", self._asked_rate)
         rate = "" if self.schedule is None else f", where the schedule had come to {now:g}"
+        if not self._steepest.name or np.isfinite(self.batch.gradient).all():
+            self._note_gradient(step)
+        size, name, when = self._steepest
+        gradient = f"The largest gradient, {size:.3g}, was in {name} at step {when}. " if size else ""
         return DivergenceError(
-            f"{what} at step {step} (epoch {epoch}){rate}. Is the learning rate of {asked:g} too large? "
+            f"{what} at step {step} (epoch {epoch}){rate}. {gradient}Is the learning rate of {asked:g} too large? "
             f"Try {asked / 10:g}."
         )
 
@@ -371,7 +421,7 @@ class Training:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """NumPy's settings while steps are taken: little scratch, and no warnings, as each step looks at its own loss."""
-    with np.errstate(over="ignore", invalid="ignore"):  # puts the next line's setting back as well
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # puts the next line's setting back as well
         np.setbufsize(SCRATCH)
         yield
 
@@ -405,22 +455,12 @@ def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) 
     """Which pictures to learn from and which to validate on: no picture is in both."""
     held_out = np.zeros(count, bool)
     if validation_rows is not None:
-        validation_rows = _require_rows("validation_rows", validation_rows, count)
+        validation_rows = require_row_numbers("validation_rows", validation_rows, count)
         held_out[validation_rows] = True
-    rows = np.flatnonzero(~held_out) if rows is None else _require_rows("rows", rows, count)
+    rows = np.flatnonzero(~held_out) if rows is None else require_row_numbers("rows", rows, count)
     both = rows[held_out[rows]]
     if len(both):
         raise ValueRangeError(
             f"{len(both)} rows are both learned from and kept for validation, picture {both[0]} first; expected none."
         )
     return rows, validation_rows
-
-
-def _require_rows(name: str, rows: Array, count: int) -> Array:
-    """Refuse row numbers that no picture has."""
-    require_array(name, rows)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise ShapeError(f"{name} has shape {rows.shape} and dtype {rows.dtype}; expected integers, shape (n,).")
-    if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= count):
-        raise ValueRangeError(f"{name} runs from {rows.min()} to {rows.max()}, and there are {count} pictures.")
-    return rows.astype(np.intp, copy=False)
