@@ -1,12 +1,9 @@
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from chainrule import machine
-from chainrule.machine import blas, one_blas_thread, shares
 
 FACTS = {
     "cores": 2,
@@ -78,27 +75,3 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch):
 def test_another_kernels_speed_is_measured_in_another_process(monkeypatch):
     monkeypatch.setattr(machine.sys, "executable", "/bin/false")
     assert machine._speed_with("SkylakeX") == 0.0
-
-
-# ------------------------------------------------------------------------------------------------- threads
-
-
-def test_blas_has_one_thread_while_that_is_wanted():
-    with threadpool_limits(2, "blas"):
-        with one_blas_thread():
-            assert blas()["threads"] == 1
-            with one_blas_thread():
-                assert blas()["threads"] == 1
-            assert blas()["threads"] == 1
-        assert blas()["threads"] == 2
-
-
-def test_another_thread_shares_nothing_out_and_leaves_blas_alone():
-    def elsewhere():
-        with one_blas_thread():
-            return shares(), blas()["threads"]
-
-    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(elsewhere).result() == (1, 2)
-        assert blas()["threads"] == 2
-    assert shares() == machine.cores()

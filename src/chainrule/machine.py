@@ -6,15 +6,11 @@ library picks for the processor, and how many threads it starts, decides the spe
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import platform
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -65,32 +61,6 @@ def blas() -> dict[str, Any]:
         }
     name = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     return {"library": str(name), "version": None, "kernel": None, "threads": None}
-
-
-def shares() -> int:
-    """Into how many parts work may be cut for Python threads: the cores, or 1 outside of the main thread.
-
-    Threads that share work out want BLAS to start none of its own, and OpenBLAS is told so by the main thread alone.
-    """
-    return cores() if threading.current_thread() is threading.main_thread() else 1
-
-
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, for work that Python threads share or that is too small to be shared."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with _blas_library().limit(limits=1, user_api="blas"):
-        yield
-
-
-@functools.cache
-def _blas_library() -> Any:
-    """NumPy's BLAS library, looked for once."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def matrix_product_speed(dtype: DTypeLike, *, size: int = 768, seconds: float = 0.25) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.machine import one_blas_thread, shares
+from chainrule.machine import cores
 from chainrule.nn.activations import softmax
 from chainrule.nn.arrays import Array, require_array, require_labels, require_row_numbers
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
+from chainrule.threads import one_blas_thread, share_out
 
 #: Pictures that go through the network at once: enough for fast matrix products, few enough to stay in cache.
 BLOCK = 512
@@ -178,7 +178,7 @@ class Model(Predictor):
     def _send_through(self, images: Array, rows: Array | None, count: int, take: Callable[[Array, slice], Any]) -> None:
         """Give `take` the logits of each block of pictures; where there are many, the cores share them out."""
         starts = range(0, count, BLOCK)
-        parts = shares() if count >= LARGE else 1
+        parts = cores() if count >= LARGE else 1
 
         def send(first: int) -> None:
             trace = self.network.trace(min(BLOCK, max(1, count)))
@@ -189,11 +189,11 @@ class Model(Predictor):
                 x = self.preparation.transform(block, out=room[: len(block)])
                 take(self.network.forward(x, into=trace).output, part)
 
-        if parts == 1:
-            send(0)
+        if parts > 1:
+            share_out(send, range(parts))
             return
-        with one_blas_thread(), ThreadPoolExecutor(parts) as pool:
-            list(pool.map(send, range(parts)))  # raises what a thread raised
+        with one_blas_thread():  # a product has other last bits with two, and they are not always to be had
+            send(0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from chainrule.data.deformations import PRESETS
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
+from chainrule.model import LARGE
 from chainrule.nn.losses import cross_entropy, mean_squared_error
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import multilayer_perceptron
@@ -637,7 +638,7 @@ def test_whatever_diverges_stops_where_it_is_and_names_step_rate_and_largest_gra
     settings = copy.deepcopy(settings)
     if among := settings.pop("among", 0):
         monkeypatch.setattr(module, "LARGE", 20)
-        monkeypatch.setattr(module, "shares", lambda: among)
+        monkeypatch.setattr(module, "cores", lambda: among)
     network = network_of(settings.pop("dtype", np.float32))
     training = Gradients(network, *task(), **{"batch_size": 16, "epochs": 20, "report_every": 1, "rng": 0, **settings})
     seen = [network.parameters.copy()]
@@ -862,6 +863,38 @@ def test_small_products_get_one_thread_and_the_threads_come_back(monkeypatch, wo
         assert blas_threads() == 2
 
 
+def digit_training(**settings):
+    """With products large enough for all of BLAS's threads, whose number then changes their last bits."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (1200, 28, 28), dtype=np.uint8), rng.integers(0, 10, 1200)
+    network = multilayer_perceptron((784, 128, 10), rng=0)
+    return Training(network, images, labels, **{"optimizer": SGD(0.1), "epochs": 2, "rng": 0, **settings})
+
+
+@pytest.mark.parametrize("worth", [10**12, 0], ids=["small products", "large products"])
+def test_another_thread_trains_to_the_same_bits(monkeypatch, at_once, worth):
+    monkeypatch.setattr(module, "WORTH_SHARING", worth)
+    with threadpool_limits(2, "blas"):
+        expected = bits(finished(digit_training()))
+        assert at_once(lambda: None, lambda: bits(finished(digit_training())))[1] == expected
+
+
+@pytest.mark.parametrize("worth", [10**12, 0], ids=["small products", "large products"])
+def test_training_and_predicting_at_once_changes_no_bit_of_either(monkeypatch, at_once, worth):
+    monkeypatch.setattr(module, "WORTH_SHARING", worth)
+    asked = digit_training()
+    images = np.random.default_rng(1).integers(0, 256, (LARGE + 300, 28, 28), dtype=np.uint8)
+    works = [
+        lambda: bits(finished(digit_training())),
+        lambda: [asked.model.probabilities(images[:700]).tobytes() for _ in range(40)],
+        lambda: [asked.model.probabilities(images).tobytes() for _ in range(5)],
+    ]
+    with threadpool_limits(2, "blas"):
+        expected = [work() for work in works]
+        assert at_once(*works) == expected
+        assert at_once(*works[::-1])[::-1] == expected
+
+
 # ---------------------------------------------------------------------------- a batch shared out among the cores
 
 
@@ -869,7 +902,7 @@ def shared_out(monkeypatch, among, **settings):
     """A full-batch training whose batches are shared out among so many threads."""
     monkeypatch.setattr(module, "LARGE", 20)
     monkeypatch.setattr(module, "SHARED_BLOCK", 8)
-    monkeypatch.setattr(module, "shares", lambda: among)
+    monkeypatch.setattr(module, "cores", lambda: among)
     return training_of(network_of(np.float64), **{"batch_size": None, "epochs": 5, **settings})
 
 
@@ -899,7 +932,7 @@ def test_a_batch_shared_out_gives_the_same_bits_again(monkeypatch):
 )
 def test_what_draws_and_what_is_small_stays_in_one_thread(monkeypatch, settings):
     monkeypatch.setattr(module, "LARGE", 20)
-    monkeypatch.setattr(module, "shares", lambda: 3)
+    monkeypatch.setattr(module, "cores", lambda: 3)
     assert len(training_of(**{"batch_size": None, **settings})._batches) == 1
     dropping = network_of(hidden_dropout=0.5)
     assert len(training_of(dropping, batch_size=None)._batches) == 1

@@ -16,7 +16,6 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ import numpy as np
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DivergenceError, ValueRangeError
-from chainrule.machine import one_blas_thread, shares
+from chainrule.machine import cores
 from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import (
     SCRATCH,
@@ -43,6 +42,7 @@ from chainrule.nn.network import Network
 from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import ExponentialAverage, Optimizer, limit_norms
 from chainrule.nn.schedules import Schedule
+from chainrule.threads import all_blas_threads, one_blas_thread, share_out
 from chainrule.training import state as saved
 from chainrule.training.batch import BatchGradient
 from chainrule.training.history import History, Report
@@ -192,12 +192,14 @@ class Training:
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
-        parts = 1 if draws or self.batch_size < LARGE else shares()
+        parts = 1 if draws or self.batch_size < LARGE else cores()
         block = min(self.batch_size, BLOCK if parts == 1 else SHARED_BLOCK)
         self._batches = [
             BatchGradient(images, self.labels, self.preparation, network, block, loss, deformation, adversary)
             for _ in range(parts)
         ]
+        # With one thread θ stays in one core's cache from step to step.
+        self._one_thread = parts > 1 or _largest_product(network, self.batch) < WORTH_SHARING
 
     @property
     def batch(self) -> BatchGradient:
@@ -318,10 +320,7 @@ class Training:
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """NumPy's and BLAS's settings while steps are taken."""
-        shared_out = len(self._batches) > 1
-        # With one thread θ stays in one core's cache from step to step.
-        small = _largest_product(self.network, self.batch) < WORTH_SHARING
-        with quiet(), one_blas_thread() if shared_out or small else contextlib.nullcontext():
+        with quiet(), one_blas_thread() if self._one_thread else contextlib.nullcontext():
             yield
 
     def _next_rows(self) -> Array:
@@ -353,15 +352,16 @@ class Training:
     def _compute_gradient(self, rows: Array) -> float:
         """ℓ of a batch, and ∂ℓ/∂θ in `batch.gradient`. A large batch is shared out, a part to each core."""
         if len(self._batches) == 1:
-            return self.batch.compute(self.network, rows, self.rng, len(rows))
+            # Step by step, as who predicts in another thread waits for them.
+            with contextlib.nullcontext() if self._one_thread else all_blas_threads():
+                return self.batch.compute(self.network, rows, self.rng, len(rows))
 
         def compute(batch: BatchGradient, part: Array) -> float:
             with quiet():  # which NumPy has anew in each thread
                 return batch.compute(self.network, part, self.rng, len(rows))
 
         parts = [part for part in np.array_split(rows, len(self._batches)) if len(part)]
-        with ThreadPoolExecutor(len(parts)) as pool:
-            loss = sum(pool.map(compute, self._batches, parts))
+        loss = sum(share_out(compute, self._batches[: len(parts)], parts))
         for other in self._batches[1 : len(parts)]:
             np.add(self.batch.gradient, other.gradient, out=self.batch.gradient)
         return loss
