@@ -200,3 +200,11 @@ def test_a_threadpoolctl_that_lets_any_thread_set_the_number_will_do(monkeypatch
     with one_blas_thread():
         assert library.limits == (1,)
     assert library.limits == (1, "restored")
+
+
+def test_afterwards_anybody_may_set_the_number_again(pool):
+    visitor = Visitor(pool, one_blas_thread)
+    assert visitor.inside.wait(10)
+    visitor.leave()  # the thread that gave the threads back is still there
+    with threadpool_limits(1, "blas"):
+        assert blas_threads() == 1
