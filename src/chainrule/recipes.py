@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.data.datasets import Dataset
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation, check_images, split
+from chainrule.devices import CPU, Processor
 from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
 from chainrule.nn.arrays import is_whole, require_count
 from chainrule.nn.initializers import Initializer, he_normal, lecun_normal, uniform, zeros
@@ -401,7 +402,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
+def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = CPU) -> Training:
     """A training of that recipe on a data set's training pictures, ready to be iterated.
 
     The split, the weights and the shuffling have generators of their own, so that one does not depend on another.
@@ -411,6 +412,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
     recipe : Recipe
     dataset : Dataset
     seed : int
+    device : Processor, optional
+        Where to compute, see devices.py.
 
     Returns
     -------
@@ -477,4 +480,5 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Training:
         schedule=SCHEDULES[recipe.schedule](recipe.learning_rate, epochs * steps),
         evaluate_every=recipe.evaluate_every,
         rng=training_rng,
+        device=device,
     )
