@@ -44,7 +44,7 @@ class Processor:
         return list(map(float, scalars))
 
     def take(self, array: Array, index: Array, out: Array, axis: int | None = None) -> Array:
-        """Those rows, or those numbers if there is no axis, of an array that is there, into room that is there."""
+        """Those rows, or those numbers if there is no axis; everything is there already."""
         # mode="clip" spares a second copy; the rows were checked when training began.
         return array.take(index, axis=axis, out=out, mode="clip")
 
@@ -97,7 +97,7 @@ class GraphicsCard(Processor):
         return [scalar if isinstance(scalar, float) else next(brought) for scalar in scalars]
 
     def take(self, array: Any, index: Any, out: Any, axis: int | None = None) -> Any:
-        return array.take(self.put(index), axis=axis, out=out)
+        return array.take(index, axis=axis, out=out)
 
     def generator(self, rng: np.random.Generator) -> Any:
         if self._draws is None or self._draws.rng is not rng:

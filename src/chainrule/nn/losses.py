@@ -178,7 +178,7 @@ def _expected_logit(z: Array, targets: Array) -> Array:
     """Σ_c t[i, c] z[i, c], shape (N,)."""
     if targets.ndim == 1:
         return z[np.arange(len(z), like=z), targets]
-    return np.einsum("ic,ic->i", z, targets)
+    return np.multiply(z, targets).sum(axis=1)
 
 
 def _subtract_targets(d: Array, targets: Array, scale: float) -> None:

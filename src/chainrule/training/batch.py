@@ -108,17 +108,17 @@ class Gatherer:
 
     def gather(self, rows: Array, rng: np.random.Generator | None = None) -> tuple[Array, Array]:
         """Those rows, prepared, shape (n, D), and their targets, labels or shape (n, C); with a generator, deformed."""
-        n = len(rows)
+        n, index = len(rows), self._device.put(rows)
         if _are_neighbours(rows):  # as in a full batch: a slice, and nothing to gather
             chosen = self._images[rows[0] : rows[0] + n]
         else:
-            chosen = self._device.take(self._images, rows, out=self._bytes[:n], axis=0)
+            chosen = self._device.take(self._images, index, out=self._bytes[:n], axis=0)
         x = self._x[:n]
         if self._deformer is None or rng is None:
             x[...] = chosen  # first: a ufunc that also converts goes through a buffer, and is slower
         else:
             self._deformer.deform(chosen.reshape(n, *self._shape), rng, out=x)
-        targets = self._device.take(self._targets, rows, out=self._chosen[:n], axis=0)
+        targets = self._device.take(self._targets, index, out=self._chosen[:n], axis=0)
         return scale(x, self._gain, self._offset), targets
 
 
