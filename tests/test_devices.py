@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from chainrule.cli.checkpoints import Keeping
+from chainrule.cli.train import train
 from chainrule.data.datasets import load_dataset
 from chainrule.data.deformations import PRESETS, Deformer
 from chainrule.devices import CPU, GraphicsCard, find_device
@@ -420,3 +422,15 @@ def test_a_full_card_is_told_with_what_to_do():
     gpu = GraphicsCard(stand_in())
     with pytest.raises(FailureError, match=r"memory is full.*smaller batch"), gpu.at_work():
         raise OutOfMemoryError("out of memory: 1,024 bytes")
+
+
+def test_the_command_line_trains_on_the_card_and_goes_on_there(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cupy", stand_in())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    card.brought_there = 0
+    train(data="digits", epochs=1, device="gpu", json=True)
+    assert card.brought_there > 0
+    assert (tmp_path / "chainrule-model.safetensors").exists()
+    kept = Keeping.asked(tmp_path / "run.ckpt", None, None, tmp_path / "m.safetensors", None, "gpu")
+    assert kept.command.endswith("--device gpu")
