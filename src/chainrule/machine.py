@@ -6,10 +6,12 @@ library picks for the processor, and how many threads it starts, decides the spe
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,6 +63,54 @@ def blas() -> dict[str, Any]:
         }
     name = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     return {"library": str(name), "version": None, "kernel": None, "threads": None}
+
+
+class OneBlasThread:
+    """Holds BLAS to one thread while anybody is inside: work that Python threads share, that is too small, or whose
+    bits must not depend on who else computes.
+
+    BLAS's number of threads is one setting of the whole process: whoever comes first sets it, the last to leave sets
+    it back, and neither need be the main thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                _let_any_thread_set()
+                self._limit = _blas_library().limit(limits=1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _let_any_thread_set()
+                self._limit.restore_original_limits()
+                _let_any_thread_set()
+
+
+#: Where everybody goes inside.
+ONE_BLAS_THREAD = OneBlasThread()
+
+
+def _let_any_thread_set() -> None:
+    """Make threadpoolctl forget which thread set BLAS's number of threads last: newer ones ignore all others."""
+    for library in _blas_library().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+@functools.cache
+def _blas_library() -> Any:
+    """NumPy's BLAS library, looked for once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def matrix_product_speed(dtype: DTypeLike, *, size: int = 768, seconds: float = 0.25) -> float:

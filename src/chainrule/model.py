@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +11,11 @@ import numpy as np
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.machine import cores
+from chainrule.machine import ONE_BLAS_THREAD, cores
 from chainrule.nn.activations import softmax
 from chainrule.nn.arrays import Array, require_array, require_labels, require_row_numbers
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
-from chainrule.threads import one_blas_thread, share_out
 
 #: Pictures that go through the network at once: enough for fast matrix products, few enough to stay in cache.
 BLOCK = 512
@@ -189,11 +189,12 @@ class Model(Predictor):
                 x = self.preparation.transform(block, out=room[: len(block)])
                 take(self.network.forward(x, into=trace).output, part)
 
-        if parts > 1:
-            share_out(send, range(parts))
-            return
-        with one_blas_thread():  # a product has other last bits with two, and they are not always to be had
-            send(0)
+        with ONE_BLAS_THREAD:  # with two, a product may have other last bits, and they are not always to be had
+            if parts == 1:
+                send(0)
+                return
+            with ThreadPoolExecutor(parts) as pool:
+                list(pool.map(send, range(parts)))  # raises what a thread raised
 
 
 @dataclass(frozen=True)
