@@ -206,6 +206,49 @@ def test_pictures_that_do_not_fit_are_refused(images, change, kind):
             ask(change(images))
 
 
+def with_weight(size, dtype=np.float32, hidden="relu"):
+    """The model with one weight of this size behind each pixel and each hidden unit."""
+    model = model_of(dtype, activation=hidden)
+    for layer in model.network.layers[::2]:
+        layer.weight[:, 0] = size
+    return model
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e38), (np.float64, 1e308)])
+@pytest.mark.parametrize("hidden", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("count", [COUNT, MANY], ids=["one core", "shared out"])
+def test_finite_weights_that_overflow_are_refused_and_never_give_nan(images, dtype, size, hidden, count):
+    model, pictures = with_weight(size, dtype, hidden), np.resize(images, (count, 4, 3))
+    for ask in (model.probabilities, model.predict, lambda those: model.evaluate(those, np.zeros(count, int))):
+        with pytest.raises(
+            ValueRangeError,
+            match=rf"^The network's outputs for picture 0 are beyond what float\d\d can hold: numbers in "
+            rf"dense1\.weight go up to {size:.0e}\. Train it again".replace("+", r"\+"),
+        ):
+            ask(pictures)
+    with pytest.raises(ValueRangeError, match="outputs for picture 0"):
+        Committee((model_of(dtype), model)).probabilities(pictures)
+
+
+def test_the_picture_whose_outputs_overflow_is_named(images):
+    pictures = np.zeros_like(images)
+    pictures[COUNT - 1, 0, 0] = 200
+    model, rows = with_weight(3e38), np.arange(COUNT)[::-1]
+    for arguments, number in [((pictures,), COUNT - 1), ((pictures, rows), COUNT - 1), ((pictures[-1:],), 0)]:
+        with pytest.raises(ValueRangeError, match=f"outputs for picture {number} "):
+            model.predict(*arguments)
+    assert np.isfinite(model.probabilities(pictures[:-1])).all()
+
+
+def test_weights_as_large_as_can_be_multiplied_still_predict(images):
+    """Saturated, and exact: the difference of two logits may overflow, and its exponential is 0."""
+    model = with_weight(1e38, hidden="tanh")
+    model.network.layers[-1].weight[:, 1] = -1e38
+    probabilities = model.probabilities(images)
+    assert np.isfinite(probabilities).all()
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
 def test_facts_are_each_models_own():
     one, other = model_of(), model_of()
     one.facts["recipe"] = "standard"

@@ -150,8 +150,8 @@ class Model(Predictor):
         ShapeError, DtypeError
             If the pictures are no array, not of the model's size, or not uint8; if the rows are not integers, (M,).
         ValueRangeError
-            If there is no picture with one of the rows' numbers, or the network's parameters are not finite: such a
-            network cannot predict.
+            If there is no picture with one of the rows' numbers; if the network's parameters are not finite, or so
+            large that its outputs are not: such a network cannot predict.
         """
         count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
@@ -186,8 +186,11 @@ class Model(Predictor):
             for start in starts[first::parts]:
                 part = slice(start, min(start + BLOCK, count))
                 block = images[part] if rows is None else images[rows[part]]
-                x = self.preparation.transform(block, out=room[: len(block)])
-                take(self.network.forward(x, into=trace).output, part)
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+                    x = self.preparation.transform(block, out=room[: len(block)])
+                    logits = self.network.forward(x, into=trace).output
+                    self._require_finite_outputs(logits, part, rows)
+                    take(logits, part)
 
         with ONE_BLAS_THREAD:  # with two, a product may have other last bits, and they are not always to be had
             if parts == 1:
@@ -195,6 +198,20 @@ class Model(Predictor):
                 return
             with ThreadPoolExecutor(parts) as pool:
                 list(pool.map(send, range(parts)))  # raises what a thread raised
+
+    def _require_finite_outputs(self, logits: Array, part: slice, rows: Array | None) -> None:
+        """Refuse what parameters came to that are finite, and yet too large to be multiplied and added up."""
+        finite = np.isfinite(logits).all(axis=1)
+        if finite.all():
+            return
+        picture = part.start + int(finite.argmin())
+        picture = picture if rows is None else int(rows[picture])
+        sizes = np.abs(self.network.parameters)
+        largest = max(self.network.layout, key=lambda block: sizes[block.slice].max())
+        raise ValueRangeError(
+            f"The network's outputs for picture {picture} are beyond what {self.network.dtype} can hold: numbers in "
+            f"{largest.name} go up to {sizes.max():.3g}. Train it again, with a smaller learning rate."
+        )
 
 
 @dataclass(frozen=True)

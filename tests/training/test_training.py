@@ -602,7 +602,8 @@ def test_a_rate_that_is_too_large_ends_in_a_divergence_that_names_step_and_rate(
     with pytest.raises(DivergenceError) as caught:
         finished(training)
     message = str(caught.value)
-    assert f"step {training.step + 1} " in message
+    step = training.step if message.startswith("The network's outputs") else training.step + 1
+    assert f" at step {step} " in message
     assert message.endswith(f"Is the learning rate of {rate:g} too large? Try {rate / 10:g}.")
     assert isinstance(caught.value, FailureError)
 
@@ -681,6 +682,13 @@ def test_an_average_that_overflows_is_a_divergence_though_the_parameters_are_fin
     training.images[:, 0, 0] = 0
     with pytest.raises(DivergenceError, match=r"^The average of the parameters stopped being finite at step 1 "):
         finished(training)
+
+
+def test_outputs_that_overflow_after_the_last_step_are_a_divergence_though_the_parameters_are_finite():
+    training = training_of(optimizer=SGD(1e38), batch_size=None, epochs=1)
+    with pytest.raises(DivergenceError, match=r"^The network's outputs stopped being finite at step 1 \(epoch 1\)"):
+        finished(training)
+    assert np.isfinite(training.network.parameters).all()
 
 
 def test_what_was_saved_before_a_divergence_is_whole_and_goes_on_with_a_smaller_rate(tmp_path):

@@ -419,7 +419,10 @@ class Training:
     def _accuracy(self, model: Model | None, rows: Array) -> float:
         if model is None:
             return self.batch.count_right(self._result_there, rows) / len(rows)
-        return accuracy(model.predict(self.images, rows), self.labels[rows])
+        try:
+            return accuracy(model.predict(self.images, rows), self.labels[rows])
+        except ValueRangeError as error:  # θ is finite, and too large to be multiplied
+            raise self._divergence("The network's outputs stopped being finite", self.step, self.epoch) from error
 
     def _require_finite(self) -> None:
         """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
