@@ -4,7 +4,7 @@ import re
 import pytest
 
 from chainrule import errors
-from chainrule.errors import ChainruleError, FailureError, InputError, UnknownNameError
+from chainrule.errors import ChainruleError, FailureError, InputError, UnknownNameError, printable
 
 CLASSES = {name: thing for name, thing in vars(errors).items() if inspect.isclass(thing) and name.endswith("Error")}
 EVERY = pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
@@ -53,3 +53,21 @@ def test_an_unknown_name_far_from_all_suggests_none():
     error = UnknownNameError("recipe", "zzz", iter(["standard", "xavier-10"]), hint="See chainrule recipes.")
     assert str(error) == "There is no recipe 'zzz'. Known: standard, xavier-10. See chainrule recipes."
     assert str(UnknownNameError("data set", "mnist", [])) == "There is no data set 'mnist'."
+
+
+def test_what_would_command_a_terminal_is_written_as_its_number():
+    for number in [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x202E, 0x2028, 0x2069]:
+        expected = chr(number) if chr(number) in "\n\t" else f"\\u{number:04x}"
+        assert printable(f"a{chr(number)}b") == f"a{expected}b"
+
+
+def test_words_of_every_language_stay_as_they_are():
+    for text in ("ReLU ≤ 0", "naïve", "ноль", "שבע", "نیم\u200cفاصله", "七", "👨\u200d👩\u200d👧", "[bold]$x$\\"):
+        assert printable(text) == text
+
+
+@EVERY
+def test_a_message_commands_no_terminal(kind):
+    name = "\x1b[2J"
+    error = kind("file", name, []) if kind is UnknownNameError else kind(f"There is no file '{name}'.")
+    assert str(error) == "There is no file '\\u001b[2J'."

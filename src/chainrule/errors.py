@@ -16,19 +16,32 @@
         └── MissingPackageError   an optional package is not installed        (is an ImportError)
 
 Every message says what was wrong, where, what was expected, and what to do next. The command line prints the
-message alone and exits with `exit_code`.
+message alone and exits with `exit_code`. What a message repeats from a file is made printable.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: What tells a terminal to do something, or turns the order of what it shows: control characters but for line feed and
+#: tabulator, and Unicode's marks of direction.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text with such a character's number in its place: what comes from a file must not command a terminal."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class ChainruleError(Exception):
     """Base of everything this package raises on purpose."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(ChainruleError, ValueError):
