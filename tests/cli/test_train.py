@@ -197,7 +197,7 @@ def test_a_divergence_prints_its_message_alone_and_keeps_the_checkpoint_of_the_l
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     finished = run(*command, "--learning-rate", "1e8", "--resume", "run.ckpt")
     assert finished.code == 2
-    assert "recipe.learning_rate was 1000000000.0 and is 100000000.0" in " ".join(finished.err.split())
+    assert "recipe.learning_rate was 1000000000.0 and is now 100000000.0" in " ".join(finished.err.split())
 
 
 def test_a_damaged_csv_is_named_with_its_row(run, tmp_path):

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -431,6 +432,14 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 def test_a_path_with_nothing_there_is_named(path):
     with pytest.raises(DataFileError, match=f"There is no file or folder {path}"):
         load_dataset(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
+def test_a_pipe_or_a_device_is_no_data_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", Path("/dev/null")):
+        with pytest.raises(DataFileError, match=f"{path} is a device or a pipe; expected a folder with IDX files"):
+            load_dataset(path)
 
 
 def test_a_name_too_long_for_a_file_and_an_unknown_home_are_named():

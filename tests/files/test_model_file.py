@@ -329,7 +329,9 @@ def test_weights_of_another_dtype_are_refused(tmp_path, dtype):
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_a_safetensors_file_of_another_program_is_no_model(tmp_path, metadata):
     (tmp_path / "model").write_bytes(save({"weight": np.zeros((2, 3), np.float32)}, metadata))
-    refused(tmp_path / "model", "it is a safetensors file, but no chainrule-model")
+    refused(
+        tmp_path / "model", "a safetensors file of another program, no chainrule-model|'pt'; expected chainrule-model"
+    )
 
 
 def changed(tmp_path, metadata=(), **arrays):

@@ -245,6 +245,8 @@ def _load_path(name_or_path: str | Path) -> Dataset:
         return _load_folder(path, str(name_or_path))
     if _is(path, Path.is_file):
         return _load_file(path, str(name_or_path))
+    if name_or_path and _is(path, Path.exists):
+        raise DataFileError(f"{name_or_path} is a device or a pipe; expected {_READABLE}.")
     if isinstance(name_or_path, Path) or path.suffix or {"/", os.sep, "~"}.intersection(name_or_path):
         raise DataFileError(f"There is no file or folder {name_or_path}.")
     raise UnknownNameError("dataset", name_or_path, NAMES, hint=f"Or pass a path: {_READABLE}.")

@@ -208,7 +208,10 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
             names = ("x_train", "y_train", "x_test", "y_test")
             if missing := [name for name in names if name not in found]:
                 held = reprlib.repr(", ".join(found)).strip("'") or "nothing"
-                _fail(path, f"has no member {' and no '.join(missing)}; it holds {held}.")
+                _fail(
+                    path,
+                    f"has no member {' and no '.join(missing)}; it holds {held}. Expected what Keras' mnist.npz has.",
+                )
             if twice := [name for name in names if found.count(name) > 1]:
                 _fail(path, f"has the member {twice[0]} twice. Fetch the file again.")
             train = _npz_pair(archive, "train", path)

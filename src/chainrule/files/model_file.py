@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}") from error
     except InputError as error:
         raise ModelFileError(
-            f"{path} is not a whole model file: {error}. Copy it again, or train it: chainrule train --model {path}"
+            f"{path} is not a whole model file: {error}. Copy it again, or train a new one: chainrule train"
         ) from error
 
 
