@@ -265,3 +265,19 @@ def test_labels_that_are_no_row_of_integers_are_refused():
         one_hot(np.array([0.0, 1.0]), 3)
     with pytest.raises(ShapeError, match=r"\(2, 1\)"):
         one_hot(np.array([[0], [1]]), 3)
+
+
+@pytest.mark.parametrize("classes", [0, -1, 2.0, True, None])
+def test_targets_need_at_least_one_class_even_where_there_is_no_label(classes):
+    with pytest.raises(ValueRangeError, match="expected a whole number, at least 1"):
+        one_hot(np.zeros(0, int), classes)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, ">f4", int, bool, object, complex])
+def test_rows_and_targets_are_float32_or_float64_alone(dtype):
+    for ask in (
+        lambda: one_hot(np.array([2, 0]), 3, dtype),
+        lambda: Preparation((2, 2)).transform(np.zeros((1, 2, 2), np.uint8), dtype=dtype),
+    ):
+        with pytest.raises(DtypeError, match="float32 or float64"):
+            ask()

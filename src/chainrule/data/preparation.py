@@ -262,7 +262,7 @@ def split(n: int, validation: float, rng: np.random.Generator | int) -> tuple[Ro
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, numbers.Integral)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_part(validation: object) -> bool:
