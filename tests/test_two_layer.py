@@ -329,6 +329,10 @@ def test_a_descent_that_diverges_ends_in_words():
         gradient_descent(X, Y, 1e300, 50, hidden=4, classes=3, seed=1)
 
 
+def test_no_labels_are_no_columns():
+    assert one_hot(np.zeros(0, int), classes=3).shape == (3, 0)
+
+
 def test_no_image_at_all_is_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

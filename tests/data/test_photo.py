@@ -387,3 +387,9 @@ def test_a_file_of_a_gigabyte_is_no_picture_of_a_digit(tmp_path):
         file.truncate(1 << 30)  # no block of it is written
     with pytest.raises(DataFileError, match=r"large\.png has 1,073,741,824 bytes, too many"):
         read_photo(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("use", [find_digit, fit_and_centre])
+def test_a_matrix_is_refused(use):
+    with pytest.raises(DtypeError, match="matrix; expected a NumPy array"):
+        use(np.full((9, 9), 100, np.uint8).view(np.matrix))

@@ -362,3 +362,12 @@ def test_max_norm_leaves_short_weights_alone_bit_for_bit():
     before = network.parameters.copy()
     limit_norms(network, 1e3)
     assert_array_equal(network.parameters, before)
+
+
+@pytest.mark.parametrize("greatest", [0, -1.0, float("nan"), "3", None, True])
+def test_a_greatest_norm_is_a_number_above_0(greatest):
+    network = multilayer_perceptron((4, 3), rng=0)
+    before = network.parameters.copy()
+    with pytest.raises(ValueRangeError, match=f"The greatest norm is {greatest!r}; expected a number above 0"):
+        limit_norms(network, greatest)
+    assert_array_equal(network.parameters, before)
