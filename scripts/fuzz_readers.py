@@ -432,7 +432,7 @@ def _altered_text(text: Any, chance: random.Random) -> str:
 
 @cache
 def _models() -> tuple[tuple[bytes, Model], ...]:
-    """A few small models and their files."""
+    """A few small models and their files; some with finite weights that overflow when they are multiplied."""
     images = np.random.default_rng(0).integers(0, 256, (9, 2, 2), dtype=np.uint8)
     models = []
     for number, activation in enumerate(("relu", "leaky_relu", "tanh", "sigmoid")):
@@ -441,6 +441,8 @@ def _models() -> tuple[tuple[bytes, Model], ...]:
         network = Network([Dropout(0.1), *plain.layers], parameters=plain.parameters)
         preparation = Preparation.fit(images, standardise=number > 1)
         models.append(Model(network, preparation, ("a", "‹é›"), {"accuracy": 0.5, "history": {"loss": [2.3, 0.1]}}))
+        too_large = network.with_parameters(network.parameters * (np.finfo(dtype).max / 4))
+        models.append(Model(too_large, preparation, ("a", "b"), {}))
     return tuple((_model_bytes(model), model) for model in models)
 
 
