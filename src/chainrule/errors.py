@@ -26,9 +26,15 @@ from collections.abc import Iterable
 
 
 class ChainruleError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    A message may quote a file or a server: characters that could steer a terminal are shown as escapes.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(c if c.isprintable() or c == "\n" else _escape(c) for c in message))
 
 
 class InputError(ChainruleError, ValueError):
@@ -90,3 +96,7 @@ class DownloadError(FailureError):
 
 class MissingPackageError(FailureError, ImportError):
     """An optional package is not installed."""
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
