@@ -26,10 +26,7 @@ from collections.abc import Iterable
 
 
 class ChainruleError(Exception):
-    """Base of everything this package raises on purpose.
-
-    A message may quote a file or a server: characters that could steer a terminal are shown as escapes.
-    """
+    """Base of everything this package raises on purpose; what could steer a terminal is shown as escapes."""
 
     exit_code = 1
 
