@@ -8,8 +8,8 @@ An IDX file, as MNIST has it, is a header and the bytes of one array in row-majo
     4 bytes     the length of each dimension, big-endian
     the rest    the values
 
-Whatever a file claims about its size is compared with what is there before memory is taken for it, and no file may
-hold more than `LARGEST` bytes, unpacked: a small one could unpack to any number of gigabytes.
+Whatever a file claims about its size is compared with what is there before memory is taken for it. A small packed file
+can hold any number of gigabytes, so no more than `LARGEST` bytes are unpacked; a plain file may be of any size.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ZIP_MAGIC = b"PK"
 NPY_MAGIC = b"\x93NUMPY"
 CLASSES = 10
 LARGEST = 1 << 30
-"""Bytes that a file may hold, unpacked: twenty times what MNIST has."""
+"""How many bytes a packed file may hold, twenty times what MNIST has."""
 
 _CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 20
@@ -88,7 +88,6 @@ def read_idx(path: str | Path) -> Bytes:
         held = os.fstat(file.fileno()).st_size - file.tell()
         if held != size:
             _wrong_length(path, shape, f"{held:,} bytes")
-        _check_size(path, size)
         array = np.empty(shape, np.uint8)
         if file.readinto(array.reshape(-1).data) != size:
             _wrong_length(path, shape, "fewer bytes: the file shrank while it was read")
@@ -165,7 +164,7 @@ def _read_gzipped_idx(file: BinaryIO, path: Path) -> Bytes:
     with _archive_errors(path), gzip.GzipFile(fileobj=file) as plain:
         shape = _read_idx_header(plain, path)
         size = math.prod(shape)
-        _check_size(path, size)
+        _check_unpacked(size, path)
         # One byte more than declared shows that there is more; memory grows only with what has arrived.
         held = bytearray()
         while len(held) <= size and (chunk := plain.read(min(_CHUNK, size + 1 - len(held)))):
@@ -221,7 +220,7 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
             members = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
             for member in members:
                 _check_packing(member, path)
-            _check_size(path, sum(member.file_size for member in members), "Store it as uint8, or split it.")
+            _check_unpacked(sum(member.file_size for member in members), path)
             train = _npz_pair(archive, "train", path)
             test = _npz_pair(archive, "test", path)
     return *train, *test
@@ -291,7 +290,7 @@ def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...]
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         _fail(path, f"has a member {name} that cannot be read: {reason:.200}.", error)
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > LARGEST:
-        _fail(path, f"declares the shape {reprlib.repr(shape)} for {name}. Fetch the file again.")
+        _fail(path, f"declares an impossible shape for {name}, {reprlib.repr(shape)}. Fetch the file again.")
     return shape, columns_first, dtype
 
 
@@ -332,11 +331,11 @@ def read_csv(path: str | Path) -> tuple[Bytes, Labels | None]:
         table = _csv_table(lines)
     if table is None or table.shape[1] != len(columns):
         _blame_line(path, columns)
-    if _may_go_on(lines.last):
+    if number := _open_number(lines.last):
         _fail(
             path,
-            f"line {lines.number} stops at '{lines.last[-4:]}' and has no end: the file may be cut short. If it is "
-            "whole, add a newline at its end.",
+            f"line {lines.number} ends the file with '{number}' and no newline: digits may have been cut off. Fetch "
+            "the file again; or add a newline if it is whole.",
         )
     labelled = columns[0] == "label"
     if labelled and table[:, 0].max() >= CLASSES:
@@ -380,11 +379,17 @@ def write_kaggle_csv(path: str | Path, images: Bytes, labels: NDArray[np.integer
 
 
 class _Lines:
-    """The lines of a text, counted; no more of it is read than is allowed, even if it is one line."""
+    """The lines of a text, counted; no more of it is read than is allowed, even if it is one line.
 
-    def __init__(self, text: TextIO, path: Path) -> None:
+    Attributes
+    ----------
+    number : of the line that was read last, counted from 1
+    last : that line, with its end
+    """
+
+    def __init__(self, text: TextIO, path: Path, packed: bool) -> None:
         self.number, self.last = 0, ""
-        self._text, self._path = text, path
+        self._text, self._path, self._packed = text, path, packed
         self._characters = 0
 
     def __iter__(self) -> _Lines:
@@ -398,7 +403,8 @@ class _Lines:
         if len(line) == _LONGEST_LINE:
             _fail(self._path, f"line {self.number} has {_LONGEST_LINE:,} characters or more. Is it a csv file?")
         self._characters += len(line)
-        _check_size(self._path, self._characters)
+        if self._packed:
+            _check_unpacked(self._characters, self._path)
         return line
 
 
@@ -408,7 +414,7 @@ def _csv_lines(path: Path) -> Iterator[_Lines]:
     with _opened(path) as file, _archive_errors(path), _unpacked(file, path) as plain:
         try:
             # utf-8-sig: spreadsheets like to put a byte order mark first.
-            yield _Lines(io.TextIOWrapper(plain, encoding="utf-8-sig"), path)
+            yield _Lines(io.TextIOWrapper(plain, encoding="utf-8-sig"), path, packed=plain is not file)
         except UnicodeDecodeError as error:
             _fail(path, "is not a text file; expected a csv, plain, zipped or gzipped.", error)
 
@@ -484,10 +490,10 @@ def _csv_table(lines: _Lines) -> Bytes | None:
             return None
 
 
-def _may_go_on(line: str) -> bool:
-    """Whether a line that has no end stops in a number that may have more digits: 25 may be of 255, 26 and 0 not."""
-    last = line.rpartition(",")[2].lstrip(' "+')
-    return last.isdecimal() and line[-2:] != ",0" and int(last) * 10 <= 255
+def _open_number(line: str) -> str | None:
+    """The number that ends a line without a newline, if it may have had more digits: 25 of 255; 26 and 0 are whole."""
+    number = line.rpartition(",")[2].lstrip(' "+0')
+    return number if number.isdecimal() and int(number) * 10 <= 255 else None
 
 
 def _blame_line(path: Path, columns: list[str]) -> NoReturn:
@@ -586,10 +592,12 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         _fail(path, "does not fit into the memory that is left. Close other programs, or split it.", error)
 
 
-def _check_size(path: Path, size: int, advice: str = "Split it.") -> None:
+def _check_unpacked(size: int, path: Path) -> None:
     if size > LARGEST:
         _fail(
-            path, f"takes {size:,} bytes or more, unpacked; chainrule reads at most {LARGEST:,} from a file. {advice}"
+            path,
+            f"holds {size / 2**30:.3g} GiB or more; of a packed file, chainrule reads at most {LARGEST / 2**30:g} GiB. "
+            "If you trust it, give its digits as plain IDX or csv.",
         )
 
 

@@ -247,9 +247,13 @@ def _read_grey(path: Path) -> Bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about damage beside the pixels, such as in the EXIF
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(_content(path), formats=FORMATS) as image:
+            content = _content(path)
+            with Image.open(content, formats=FORMATS) as image:
                 if image.width * image.height > _MOST_PIXELS:
                     raise Image.DecompressionBombError
+                image.verify()  # the checksums of a PNG, which reading its pixels passes over
+            content.seek(0)
+            with Image.open(content, formats=FORMATS) as image:
                 ImageOps.exif_transpose(image, in_place=True)
                 return _grey(image)
     except FileNotFoundError as error:
@@ -261,7 +265,7 @@ def _read_grey(path: Path) -> Bytes:
     except DataFileError:
         raise
     except Exception as error:  # a damaged file can make Pillow stumble in any way
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or f"{str(error) or type(error).__name__:.200}"
         raise DataFileError(f"{path} cannot be read as a picture: {reason}.") from error
 
 
@@ -273,7 +277,7 @@ def _content(path: Path) -> io.BytesIO:
             content.write(chunk)
             size = max(size, content.tell())
     if size > _LARGEST_FILE:
-        raise DataFileError(f"{path} has {size:,} bytes, too many for a picture of one digit. Make it smaller.")
+        raise DataFileError(f"{path} has {size:,} bytes or more, too many for a picture of one digit. Make it smaller.")
     content.seek(0)
     return content
 
