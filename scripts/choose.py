@@ -21,6 +21,7 @@ from pathlib import Path
 from reproduce import MODELS, settings
 
 from chainrule.data.datasets import Dataset, load_dataset
+from chainrule.devices import find_device
 from chainrule.files.model_file import load_model, save_model
 from chainrule.model import Committee, Model
 from chainrule.recipes import RECIPES, Recipe, start
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("recipe", nargs="?", choices=list(RECIPES))
     parser.add_argument("changes", nargs="*", default=["{}"], help="JSON objects of settings to change")
     parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="both give the same to rounding")
     parser.add_argument("--committee", nargs="+", type=Path, metavar="MODEL", help="ask these models together")
     options = parser.parse_args()
     if options.committee:
@@ -45,7 +47,7 @@ def main() -> None:
         recipe = changed(RECIPES[options.recipe], changes | {"validation": 0})
         run = {"recipe": recipe.name, "seed": options.seed, "settings": settings(recipe)}
         if all({name: old[name] for name in run} != run for old in read()):
-            run |= try_out(recipe, options.seed)
+            run |= try_out(recipe, options.seed, options.device)
             with CHOICES.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(run) + "\n")
             print(changes, f"{100 * run['error']:.2f} % in {run['seconds']} s", flush=True)
@@ -61,9 +63,9 @@ def read() -> list[dict]:
     return [json.loads(line) for line in CHOICES.read_text(encoding="utf-8").splitlines()] if CHOICES.exists() else []
 
 
-def try_out(recipe: Recipe, seed: int) -> dict:
+def try_out(recipe: Recipe, seed: int, device: str) -> dict:
     """Train on 50,000 images; the error on the other 10,000, at the end and nowhere else."""
-    training = start(recipe, learning_part(), seed)
+    training = start(recipe, learning_part(), seed, find_device(device))
     for report in training:
         print(f"  epoch {report.epoch}: {report.loss:.4f}", file=sys.stderr)
     MODELS.mkdir(exist_ok=True)
@@ -74,6 +76,7 @@ def try_out(recipe: Recipe, seed: int) -> dict:
         "train_error": round(1 - training.history.reports[-1].train_accuracy, 6),
         "seconds": round(training.seconds, 1),
         "model": name,
+        "device": device,
     }
 
 

@@ -46,7 +46,13 @@ class Keeping:
 
     @classmethod
     def asked(
-        cls, checkpoint: Path | None, every: int | None, resume: Path | None, model: Path, curve: Path | None
+        cls,
+        checkpoint: Path | None,
+        every: int | None,
+        resume: Path | None,
+        model: Path,
+        curve: Path | None,
+        device: str,
     ) -> Keeping:
         """From the options of the command line."""
         if checkpoint is not None and resume is not None:
@@ -60,6 +66,7 @@ class Keeping:
         words += [] if model == DEFAULT_MODEL else ["--model", str(model)]
         words += [] if curve is None else ["--curve", str(curve)]
         words += [] if every is None else ["--every", str(every)]
+        words += [] if device == "cpu" else ["--device", device]
         return cls(path, every or 1, resume is not None, shlex.join(words))
 
 

@@ -23,6 +23,7 @@ from chainrule.errors import InputError, ValueRangeError
 
 if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
+    from chainrule.devices import Processor
     from chainrule.model import Evaluation, Model
     from chainrule.recipes import CommitteeRecipe, Recipe
     from chainrule.training.history import Report
@@ -70,6 +71,7 @@ def train(
         Parameter(help="Go on from this checkpoint and its settings, and go on writing to it. --epochs may be more."),
     ] = None,
     curve: Annotated[Path | None, Parameter(help="Draw accuracy against epochs to this picture.")] = None,
+    device: Annotated[str, Parameter(help="Where to compute: cpu, or gpu for a graphics card.")] = "cpu",
     json: JsonOption = False,
 ) -> None:
     """Train a network on handwritten digits and save it.
@@ -80,11 +82,13 @@ def train(
     from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_data
     from chainrule.cli.console import print_json
+    from chainrule.devices import find_device
     from chainrule.plots import require_drawable
     from chainrule.recipes import COMMITTEES, find_recipe
 
     require_model_name(model)
-    keeping = Keeping.asked(checkpoint, every, resume, model, curve)
+    there = find_device(device)
+    keeping = Keeping.asked(checkpoint, every, resume, model, curve, device)
     require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": keeping.path})
     require_writable(model)
     if keeping.path is not None:
@@ -102,7 +106,7 @@ def train(
                     f"{option} {path} is for one network, and {recipe} trains {len(members)}. Each is saved as it is "
                     f"done, and the same command goes on after the last of them."
                 )
-        _train_committee(COMMITTEES[recipe], members, load_data(data or "auto"), model, json)
+        _train_committee(COMMITTEES[recipe], members, load_data(data or "auto"), model, there, json)
         return
     saved = None if resume is None else Saved.read(resume)
     if saved is not None:
@@ -112,7 +116,7 @@ def train(
     dataset = load_data(data or "auto")
     if saved is not None:
         saved.require_room(dataset)
-    training, trained, evaluation = _train_one(changed, dataset, seed or 0, model, keeping)
+    training, trained, evaluation = _train_one(changed, dataset, seed or 0, model, keeping, there)
     last = training.history.reports[-1]
     if curve is not None:
         _draw_curve(training, curve)
@@ -123,13 +127,13 @@ def train(
 
 
 def _train_one(
-    recipe: Recipe, dataset: Dataset, seed: int, path: Path, keeping: Keeping
+    recipe: Recipe, dataset: Dataset, seed: int, path: Path, keeping: Keeping, device: Processor
 ) -> tuple[Training, Model, Evaluation | None]:
     """Train a network, look at the test images once, and save the model."""
     from chainrule.files.model_file import save_model
     from chainrule.recipes import start
 
-    training = start(recipe, dataset, seed)
+    training = start(recipe, dataset, seed, device)
     settings = settings_of(recipe, dataset, _dataset_name(dataset), seed, training.epochs)
     train_to_the_end(training, settings, keeping)
     last = training.history.reports[-1]
@@ -143,7 +147,12 @@ def _train_one(
 
 
 def _train_committee(
-    recipe: CommitteeRecipe, members: list[tuple[Recipe, int]], dataset: Dataset, path: Path, json: bool
+    recipe: CommitteeRecipe,
+    members: list[tuple[Recipe, int]],
+    dataset: Dataset,
+    path: Path,
+    device: Processor,
+    json: bool,
 ) -> None:
     """Train the members that do not lie here yet, each to a file of its own, and ask them together."""
     from chainrule.cli.console import note, percent, print_json, say
@@ -155,7 +164,7 @@ def _train_committee(
         file = path.with_stem(f"{path.stem}-{number}")
         model = _finished(file, member, dataset, seed)
         note(f"{number} of {len(members)}: {member.name}, seed {seed}{'' if model is None else ', already trained'}")
-        models.append(_train_one(member, dataset, seed, file, keeping)[1] if model is None else model)
+        models.append(_train_one(member, dataset, seed, file, keeping, device)[1] if model is None else model)
         paths.append(file)
     evaluation = None
     if dataset.test_images is not None and dataset.test_labels is not None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape
+from chainrule.devices import CPU, Processor
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 Bytes = NDArray[np.uint8]
@@ -99,6 +100,7 @@ class Deformer:
     deformation : Deformation
     shape : (height, width) of a picture
     dtype : float32 or float64, of what comes out
+    device : where the pictures are, and the work is done
 
     Raises
     ------
@@ -106,17 +108,25 @@ class Deformer:
         If the shape is not two whole numbers from 1, or the dtype neither of the two.
     """
 
-    def __init__(self, deformation: Deformation, shape: tuple[int, int], dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        deformation: Deformation,
+        shape: tuple[int, int],
+        dtype: DTypeLike = np.float32,
+        device: Processor = CPU,
+    ) -> None:
         self.deformation, self.shape = deformation, check_shape(shape)
         height, width = self.shape
         dtype = check_dtype(dtype)
-        self._fields = _fields(deformation, self.shape).astype(dtype)
-        self._padded = np.zeros((_BLOCK, height + 2, width + 2), dtype)
-        self._coefficients = np.empty((_BLOCK, 2, len(self._fields)), dtype)
-        self._places = np.empty((2, _BLOCK, height * width), dtype)
+        self.device, self._block = device, device.block(_BLOCK)
+        self._fields = like = device.put(_fields(deformation, self.shape).astype(dtype))
+        self._padded = np.zeros_like(like, shape=(self._block, height + 2, width + 2))
+        self._coefficients = np.empty((self._block, 2, len(self._fields)), dtype)
+        self._places = np.empty_like(like, shape=(2, self._block, height * width))
         self._corners = np.empty_like(self._places)
-        self._index = np.empty((_BLOCK, height * width), np.intp)
-        self._neighbours = np.empty((4, _BLOCK, height * width), dtype)
+        self._starts = device.put((height + 2) * (width + 2) * np.arange(self._block)[:, np.newaxis])
+        self._index = np.empty_like(self._starts, shape=(self._block, height * width))
+        self._neighbours = np.empty_like(like, shape=(4, self._block, height * width))
 
     def deform(self, images: Bytes, rng: np.random.Generator, out: Floats | None = None) -> Floats:
         """Each picture deformed in a way of its own.
@@ -147,15 +157,15 @@ class Deformer:
             raise InputError(f"rng is {rng!r}; expected a generator, numpy.random.default_rng(0), made once.")
         shape = (len(images), self.shape[0] * self.shape[1])
         if out is None:
-            out = np.empty(shape, self._fields.dtype)
+            out = np.empty_like(self._fields, shape=shape)
         else:
             check_out(out, shape)
             if out.dtype != self._fields.dtype:
                 raise DtypeError(f"out is {out.dtype}; expected {self._fields.dtype}.")
-        for start in range(0, len(images), _BLOCK):
-            block = images[start : start + _BLOCK]
+        for start in range(0, len(images), self._block):
+            block = images[start : start + self._block]
             self._draw_places(len(block), rng)
-            self._read(block, out[start : start + _BLOCK])
+            self._read(block, out[start : start + self._block])
         return out
 
     def _draw_places(self, n: int, rng: np.random.Generator) -> None:
@@ -165,12 +175,13 @@ class Deformer:
         np.multiply(drawn, 2.0, out=drawn)
         np.subtract(drawn, 1.0, out=drawn)
         _affine_coefficients(self.deformation, drawn[:, :, :3])
+        drawn = self.device.put(drawn)
         for axis in (0, 1):
             np.matmul(drawn[:, axis], self._fields, out=self._places[axis, :n])
 
     def _read(self, images: Bytes, out: Floats) -> None:
         """Bilinear interpolation: of the four neighbours, first along the rows and then between them."""
-        n, (height, width) = len(images), self.shape
+        n, width = len(images), self.shape[1]
         self._padded[:n, 1:-1, 1:-1] = images  # in a frame of zeros, so that every place has four neighbours
         places, corners = self._places[:, :n], self._corners[:, :n]
         for axis, size in enumerate(self.shape):
@@ -183,10 +194,10 @@ class Deformer:
         np.multiply(corners[0], width + 2, out=corners[0])
         np.add(corners[0], corners[1], out=corners[0])
         np.copyto(self._index[:n], corners[0], casting="unsafe")
-        np.add(self._index[:n], (height + 2) * (width + 2) * np.arange(n)[:, np.newaxis], out=self._index[:n])
+        np.add(self._index[:n], self._starts[:n], out=self._index[:n])
         a, b, c, d = self._neighbours[:, :n]
         for neighbour, offset in ((a, 0), (b, 1), (c, width + 2), (d, width + 3)):
-            flat[offset:].take(self._index[:n], out=neighbour, mode="clip")
+            self.device.take(flat[offset:], self._index[:n], out=neighbour)
         _blend(a, b, right)
         _blend(c, d, right)
         _blend(a, c, down)

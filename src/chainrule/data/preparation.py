@@ -153,7 +153,7 @@ class Preparation:
             out = np.empty((len(images), self.width), check_dtype(dtype))
         else:
             check_out(out, (len(images), self.width))
-        self._gain_and_offset(out.dtype)  # refuses a dtype before anything is written
+        self.gain_and_offset(out.dtype)  # refuses a dtype before anything is written
         out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
         return self.scale(out)
 
@@ -177,13 +177,16 @@ class Preparation:
         """
         check_array("rows", rows)
         check_out(rows, (len(rows) if rows.ndim else 0, self.width), "rows")
-        gain, offset = self._gain_and_offset(rows.dtype)
-        np.multiply(rows, gain, out=rows)
-        if offset is not None:
-            np.add(rows, offset, out=rows)
-        return rows
+        return scale(rows, *self.gain_and_offset(rows.dtype))
 
-    def _gain_and_offset(self, dtype: np.dtype[Any]) -> tuple[Floats, Floats | None]:
+    def gain_and_offset(self, dtype: np.dtype[Any]) -> tuple[Floats, Floats | None]:
+        """What pixels are multiplied by, and what is then added, shape (D,), or one number and nothing.
+
+        Raises
+        ------
+        DtypeError
+            If the dtype is neither float32 nor float64.
+        """
         if dtype not in self._gains:
             if dtype not in (np.float32, np.float64):
                 raise DtypeError(f"Rows are float32 or float64, not {dtype}.")
@@ -195,6 +198,14 @@ class Preparation:
             return np.asarray(1 / 255, dtype), None
         divisor = np.where(self.deviation > 0, self.deviation, 1)
         return (1 / (255 * divisor)).astype(dtype), (-self.mean / divisor).astype(dtype)
+
+
+def scale(rows: Floats, gain: Floats, offset: Floats | None) -> Floats:
+    """Pixels from 0 to 255, as floats, to what a network reads, in place: rows ← rows · gain + offset."""
+    np.multiply(rows, gain, out=rows)
+    if offset is not None:
+        np.add(rows, offset, out=rows)
+    return rows
 
 
 def flatten(images: NDArray[Any]) -> NDArray[Any]:
@@ -341,7 +352,7 @@ def label_fault(labels: NDArray[np.integer[Any]], classes: int) -> str | None:
 
 def is_array(value: object) -> bool:
     """Whether that is a NumPy array as the mathematics takes it: in a masked one, what is masked would count."""
-    return isinstance(value, np.ndarray) and not hasattr(value, "filled")
+    return hasattr(value, "dtype") and hasattr(value, "strides") and not hasattr(value, "filled")
 
 
 def check_array(name: str, value: object) -> None:
@@ -355,7 +366,7 @@ def check_out(out: NDArray[Any], shape: tuple[int, ...], name: str = "out") -> N
     check_array(name, out)
     if out.shape != shape:
         raise ShapeError(f"{name} has the shape {out.shape}; expected {shape}.")
-    if not out.flags.writeable:
+    if not getattr(out.flags, "writeable", True):
         raise InputError(f"{name} is read-only; expected an array that the result can be written to.")
 
 

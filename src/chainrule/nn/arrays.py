@@ -161,6 +161,16 @@ def require_count(least: int = 1, /, **settings: int) -> None:
             raise ValueRangeError(f"{name} is {value!r}; expected a whole number, at least {least}.")
 
 
+def number(scalar: Any) -> Any:
+    """NumPy's scalar as a float. Another library's stays where it is: whoever asks for it waits for it."""
+    return float(scalar) if isinstance(scalar, np.generic) else scalar
+
+
+def piece_length(array: Array, length: int) -> int:
+    """How much of an array to take at a time, where `length` stays in a processor's cache: all of another library's."""
+    return min(length, len(array)) if isinstance(array, np.ndarray) else len(array)
+
+
 def is_fraction(value: Any) -> bool:
     """Whether that is a number from 0 to below 1."""
     return is_number(value) and bool(0 <= value < 1)

@@ -16,6 +16,7 @@ from chainrule.nn.arrays import (
     FLOATS,
     Array,
     is_number,
+    number,
     require_array,
     require_fraction,
     require_labels,
@@ -82,12 +83,12 @@ def cross_entropy(
     require_out(out, logits)
     d = _copy_by_columns(logits, out)
     z = d.T  # (C, N): one class a row
-    np.subtract(z, np.maximum.reduce(z), out=z)  # softmax(z) = softmax(logits)
+    np.subtract(z, z.max(axis=0), out=z)  # softmax(z) = softmax(logits)
     expected = _expected_logit(d, targets)  # Σ_c t z
     if label_smoothing:
         expected = (1.0 - label_smoothing) * expected + label_smoothing * z.mean(axis=0)
     np.exp(z, out=z)
-    normalizer = np.add.reduce(z)
+    normalizer = z.sum(axis=0)
     np.divide(z, normalizer, out=z)  # p
     losses = np.log(normalizer, out=normalizer)
     np.subtract(losses, expected, out=losses)  # −Σ_c t log p, as log p = z − log Σ eᶻ
@@ -176,14 +177,14 @@ def _copy_by_columns(outputs: Array, out: Array | None) -> Array:
 def _expected_logit(z: Array, targets: Array) -> Array:
     """Σ_c t[i, c] z[i, c], shape (N,)."""
     if targets.ndim == 1:
-        return z[np.arange(len(z)), targets]
-    return np.einsum("ic,ic->i", z, targets)
+        return z[np.arange(len(z), like=z), targets]
+    return np.multiply(z, targets).sum(axis=1)
 
 
 def _subtract_targets(d: Array, targets: Array, scale: float) -> None:
     """d ← d − scale · t, in place."""
     if targets.ndim == 1:
-        d[np.arange(len(d)), targets] -= scale
+        d[np.arange(len(d), like=d), targets] -= scale
     else:
         np.subtract(d, targets if scale == 1.0 else scale * targets, out=d)
 
@@ -206,4 +207,4 @@ def _weighted_mean(losses: Array, d: Array, sample_weight: Array | None, total: 
     if not is_number(total) or not 0 < total < math.inf:
         raise ValueRangeError(f"the mean would divide by {total!r}; expected a total, or weights' sum, above 0.")
     np.multiply(d, 1.0 / total, out=d)
-    return float(losses.sum()) / total, d
+    return number(losses.sum()) / total, d

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.errors import ValueRangeError
 from chainrule.nn.activations import softmax
-from chainrule.nn.arrays import Array, require_rate
+from chainrule.nn.arrays import Array, number, require_rate
 from chainrule.nn.losses import Loss, cross_entropy
 from chainrule.nn.network import Network
 
@@ -159,7 +159,7 @@ class _Moved:
         """Σᵢ −Σ_c p log p: what is left of cross-entropy where it is least, so that the rest is KL's."""
         logarithms = np.maximum(p, np.finfo(p.dtype).tiny, out=self._d[: len(p)])
         np.log(logarithms, out=logarithms)
-        return -float(np.multiply(p, logarithms, out=logarithms).sum())
+        return -number(np.multiply(p, logarithms, out=logarithms).sum())
 
     def step(self, x: Array, direction: Array, length: float) -> Array:
         """x + length · direction/‖direction‖, row by row; a row without direction stays where it is."""
@@ -181,6 +181,6 @@ def _room_by_columns(network: Network, capacity: int) -> Array:
 
 def _restore_greatest(d: Array, p: Array) -> None:
     """Differences of probabilities sum to 0; that of the greatest, where rounding left only noise, is made from it."""
-    rows, greatest = np.arange(len(p)), p.argmax(axis=1)
+    rows, greatest = np.arange(len(p), like=p), p.argmax(axis=1)
     d[rows, greatest] = 0.0
     d[rows, greatest] = -d.sum(axis=1)

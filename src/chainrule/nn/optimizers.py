@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
-from chainrule.nn.arrays import Array, is_number, require_array, require_fraction, require_rate
+from chainrule.nn.arrays import Array, is_number, piece_length, require_array, require_fraction, require_rate
 from chainrule.nn.layers import Dense
 from chainrule.nn.network import Network
 
@@ -107,11 +107,12 @@ class Optimizer:
     def _cut(self, network: Network, gradient: Array) -> Iterator[Piece]:
         """θ in pieces: across blocks where nothing decays."""
         θ = network.parameters
-        rooms = [np.empty_like(θ, shape=min(PIECE, len(θ))) for _ in range(2)]
+        length = piece_length(θ, PIECE)
+        rooms = [np.empty_like(θ, shape=length) for _ in range(2)]
         blocks = [(block.slice, block.decays) for block in network.layout]
         for block, decays in blocks if self.weight_decay else [(slice(0, network.size), False)]:
-            for start in range(block.start, block.stop, PIECE):
-                piece = slice(start, min(start + PIECE, block.stop))
+            for start in range(block.start, block.stop, length):
+                piece = slice(start, min(start + length, block.stop))
                 remembered = [self.state[name][piece] for name in self.remembers]
                 scratch = [room[: piece.stop - piece.start] for room in rooms]
                 yield θ[piece], gradient[piece], remembered, scratch, self.weight_decay if decays else 0.0
@@ -325,11 +326,12 @@ class ExponentialAverage:
         if parameters.dtype != self.parameters.dtype:
             raise DtypeError(f"θ is {parameters.dtype}, the average {self.parameters.dtype}; expected the same.")
         if self._room is None:
-            self._room = np.empty_like(parameters, shape=min(PIECE, len(parameters)))
+            self._room = np.empty_like(parameters, shape=piece_length(parameters, PIECE))
         β = min(self.decay, self.updates / (self.updates + 1))
-        for start in range(0, len(parameters), PIECE):  # in pieces that stay in cache
-            average = self.parameters[start : start + PIECE]
-            change = np.subtract(parameters[start : start + PIECE], average, out=self._room[: len(average)])
+        length = len(self._room)
+        for start in range(0, len(parameters), length):  # in pieces that stay in cache
+            average = self.parameters[start : start + length]
+            change = np.subtract(parameters[start : start + length], average, out=self._room[: len(average)])
             np.multiply(change, 1 - β, out=change)
             np.add(average, change, out=average)
         self.updates += 1
@@ -359,5 +361,5 @@ def limit_norms(network: Network, greatest: float) -> None:
     for layer in network.layers:
         if isinstance(layer, Dense):
             norms = np.sqrt(np.einsum("ij,ij->j", layer.weight, layer.weight))
-            if norms.max() > greatest:
+            if not isinstance(norms, np.ndarray) or norms.max() > greatest:  # to ask a graphics card takes longer
                 np.multiply(layer.weight, greatest / np.maximum(norms, greatest), out=layer.weight)

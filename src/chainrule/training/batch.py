@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.deformations import Deformation, Deformer
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import Preparation, one_hot, scale
+from chainrule.devices import CPU, Processor
 from chainrule.nn.arrays import Array
 from chainrule.nn.losses import Loss
 from chainrule.nn.network import Network
@@ -24,7 +25,7 @@ class BatchGradient:
     ----------
     images, labels, preparation, network : as `Training` has them
     capacity : int; rows in a block
-    loss, deformation, adversary : as `Training` takes them
+    loss, deformation, adversary, device : as `Training` takes them
 
     Attributes
     ----------
@@ -42,23 +43,45 @@ class BatchGradient:
         loss: Loss,
         deformation: Deformation | None,
         adversary: Adversary | None,
+        device: Processor = CPU,
     ) -> None:
         self.capacity = capacity
-        self.gatherer = Gatherer(images, labels, preparation, network.dtype, capacity, deformation)
+        self.gatherer = Gatherer(
+            images, labels, preparation, network.dtype, network.outputs, capacity, deformation, device
+        )
         self.objective = Objective(network, capacity, loss, adversary)
         self.gradient = np.empty_like(network.parameters)
+        self._device = device
 
     def compute(self, network: Network, rows: Array, rng: np.random.Generator, total: float) -> float:
         """ℓ of those rows, of a batch of `total`; leaves its gradient in `gradient`."""
-        loss = 0.0
+        loss, draws = 0.0, self._device.generator(rng)
         for start in range(0, len(rows), self.capacity):
             x, y = self.gatherer.gather(rows[start : start + self.capacity], rng)
-            loss += self.objective.gradient(network, x, y, rng=rng, total=total, into=self.gradient, add=start > 0)
+            loss += self.objective.gradient(network, x, y, rng=draws, total=total, into=self.gradient, add=start > 0)
         return loss
+
+    def count_right(self, network: Network, rows: Array) -> int:
+        """How many of those pictures, as they are, the network reads right; for targets that are rows."""
+        right: Any = 0
+        for start in range(0, len(rows), self.capacity):
+            x, targets = self.gatherer.gather(rows[start : start + self.capacity])
+            output = network.forward(x, into=self.objective.trace).output
+            right = right + (output.argmax(axis=1) == targets.argmax(axis=1)).sum()
+        return int(right)
 
 
 class Gatherer:
-    """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size."""
+    """Brings chosen pictures to the network's rows: gather as bytes, then prepare. Allocates nothing of their size.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (N, height, width)
+    labels : integer array, shape (N,), from 0 to `classes` − 1
+    preparation, deformation, device : as `Training` has them
+    dtype, classes : of the network
+    capacity : int; the most rows that are gathered at once
+    """
 
     def __init__(
         self,
@@ -66,31 +89,37 @@ class Gatherer:
         labels: Array,
         preparation: Preparation,
         dtype: np.dtype[Any],
+        classes: int,
         capacity: int,
-        deformation: Deformation | None,
+        deformation: Deformation | None = None,
+        device: Processor = CPU,
     ) -> None:
-        self._images = np.ascontiguousarray(images).reshape(len(images), -1)
-        self._labels = labels
-        self._preparation = preparation
-        self._deformer = None if deformation is None else Deformer(deformation, preparation.shape, dtype)
-        self._bytes = np.empty((capacity, *images.shape[1:]), np.uint8)
-        self._x = np.empty((capacity, preparation.width), dtype)
-        self._chosen_labels = np.empty(capacity, np.int64)
+        self._device = device
+        self._images = device.put(np.ascontiguousarray(images).reshape(len(images), -1))
+        # A loss looks at labels, and would wait for a graphics card to do so; rows of targets it takes as they are.
+        self._targets = device.put(labels if device.waits else one_hot(labels, classes, dtype))
+        gain, offset = preparation.gain_and_offset(dtype)
+        self._gain, self._offset = device.put(gain), None if offset is None else device.put(offset)
+        self._deformer = None if deformation is None else Deformer(deformation, preparation.shape, dtype, device)
+        self._shape = preparation.shape
+        self._bytes = np.empty_like(self._images, shape=(capacity, preparation.width))
+        self._x = np.empty_like(self._gain, shape=(capacity, preparation.width))
+        self._chosen = np.empty_like(self._targets, shape=(capacity, *self._targets.shape[1:]))
 
-    def gather(self, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Those rows, deformed if asked for and prepared, shape (n, D), and their labels, shape (n,)."""
-        n = len(rows)
+    def gather(self, rows: Array, rng: np.random.Generator | None = None) -> tuple[Array, Array]:
+        """Those rows, prepared, shape (n, D), and their targets, labels or shape (n, C); with a generator, deformed."""
+        n, index = len(rows), self._device.put(rows)
         if _are_neighbours(rows):  # as in a full batch: a slice, and nothing to gather
-            chosen = self._images[rows[0] : rows[0] + n].reshape(n, *self._bytes.shape[1:])
+            chosen = self._images[rows[0] : rows[0] + n]
         else:
-            chosen = self._bytes[:n]
-            # mode="clip" spares a second copy; the rows were checked when training began.
-            self._images.take(rows, axis=0, out=chosen.reshape(n, -1), mode="clip")
-        y = self._labels.take(rows, out=self._chosen_labels[:n], mode="clip")
+            chosen = self._device.take(self._images, index, out=self._bytes[:n], axis=0)
         x = self._x[:n]
-        if self._deformer is None:
-            return self._preparation.transform(chosen, out=x), y
-        return self._preparation.scale(self._deformer.deform(chosen, rng, out=x)), y
+        if self._deformer is None or rng is None:
+            x[...] = chosen  # first: a ufunc that also converts goes through a buffer, and is slower
+        else:
+            self._deformer.deform(chosen.reshape(n, *self._shape), rng, out=x)
+        targets = self._device.take(self._targets, index, out=self._chosen[:n], axis=0)
+        return scale(x, self._gain, self._offset), targets
 
 
 def _are_neighbours(rows: Array) -> bool:

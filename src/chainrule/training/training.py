@@ -23,6 +23,7 @@ import numpy as np
 
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
+from chainrule.devices import CPU, Processor
 from chainrule.errors import DivergenceError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
@@ -82,7 +83,7 @@ class Training:
     Parameters
     ----------
     network : Network
-        Trained in place.
+        Trained in place; on another device, a copy of it.
     images : uint8 array, shape (N, height, width)
     labels : integer array, shape (N,)
     optimizer : Optimizer
@@ -113,6 +114,8 @@ class Training:
         Steps between light reports in the middle of an epoch.
     rng : numpy.random.Generator or int, optional
         Shuffles, and draws dropout's masks. The same seed gives the same bits.
+    device : Processor, optional
+        Where to compute, see devices.py; this computer's processor where not given.
 
     Attributes
     ----------
@@ -126,7 +129,10 @@ class Training:
     ------
     DivergenceError
         While iterating, at the step where the loss stops being finite, or at the report where θ or what is kept with
-        it does; names step, learning rate and largest gradient. A step whose loss is not finite is not taken.
+        it does; names step, learning rate and largest gradient. A step whose loss is not finite is not taken. On a
+        graphics card the losses are looked at where a report is due, and further steps have been taken by then.
+    FailureError
+        While iterating, if a graphics card's memory is full.
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
@@ -155,12 +161,15 @@ class Training:
         evaluate_every: int = 1,
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
+        device: Processor = CPU,
     ) -> None:
         require_array("images", images)
         if images.ndim == 0 or len(images) == 0:
             raise ValueRangeError("There is nothing to learn from: no pictures were given.")
         require_labels(labels, len(images), network.outputs)
-        self.network, self.optimizer, self.average = network, optimizer, average
+        self.optimizer, self.average, self.device = optimizer, average, device
+        with device.at_work():
+            self.network = network if device is CPU else network.with_parameters(device.put(network.parameters))
         self.images, self.labels = images, labels.astype(np.int64, copy=False)
         self.rows, self.validation_rows = _choose_rows(rows, validation_rows, len(images))
         self.preparation = Preparation.fit(images) if preparation is None else preparation
@@ -185,19 +194,18 @@ class Training:
         self._position = 0  # rows of this epoch that are done
         self._paused = False
         self._order = self.rows
-        self._losses: list[float] = []  # since the last report with accuracies
+        self._losses: list[Any] = []  # since the last report with accuracies; on the device until a report
         self._worst = -math.inf  # the largest loss so far
         self._steepest = Steepest(0.0, "", 0)
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
-        parts = 1 if draws or self.batch_size < LARGE else shares()
-        block = min(self.batch_size, BLOCK if parts == 1 else SHARED_BLOCK)
-        self._batches = [
-            BatchGradient(images, self.labels, self.preparation, network, block, loss, deformation, adversary)
-            for _ in range(parts)
-        ]
+        parts = 1 if draws or self.batch_size < LARGE or device is not CPU else shares()
+        block = min(self.batch_size, device.block(BLOCK) if parts == 1 else SHARED_BLOCK)
+        given = (images, self.labels, self.preparation, self.network, block, loss, deformation, adversary, device)
+        with device.at_work():
+            self._batches = [BatchGradient(*given) for _ in range(parts)]
 
     @property
     def batch(self) -> BatchGradient:
@@ -212,6 +220,12 @@ class Training:
     @property
     def result(self) -> Network:
         """The network to keep: the average where there is one."""
+        there = self._result_there
+        return there if self.device is CPU else there.with_parameters(self.device.get(there.parameters))
+
+    @property
+    def _result_there(self) -> Network:
+        """The network to keep, on the device."""
         if self.average is None or self.average.parameters is None:
             return self.network
         return self.network.with_parameters(self.average.parameters)
@@ -223,8 +237,10 @@ class Training:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Everything that a training which goes on needs, between two reports: arrays by name, and the rest as JSON."""
-        arrays = {"parameters": self.network.parameters, "order": self._order, "losses": np.array(self._losses, float)}
-        arrays |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
+        get = self.device.get
+        losses = np.array(self._losses, float)
+        arrays = {"parameters": get(self.network.parameters), "order": self._order, "losses": losses}
+        arrays |= {f"optimizer.{name}": get(array) for name, array in self.optimizer.state.items()}
         numbers = {name: getattr(self, name) for name in _COUNTED}
         numbers |= {
             "optimizer_steps": self.optimizer.steps,
@@ -234,7 +250,7 @@ class Training:
             "updates": 0,
         }
         if self.average is not None and self.average.parameters is not None:
-            arrays["average"], numbers["updates"] = self.average.parameters, self.average.updates
+            arrays["average"], numbers["updates"] = get(self.average.parameters), self.average.updates
         return arrays, numbers
 
     def restore(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
@@ -255,14 +271,15 @@ class Training:
         """
         self._require_state(arrays, numbers)
         history = History.from_columns(numbers["history"])
-        self.network.parameters[...] = arrays["parameters"]
+        put = self.device.put
+        self.network.parameters[...] = put(arrays["parameters"])
         self._order, self._losses, self.history = arrays["order"].copy(), arrays["losses"].tolist(), history
         remembered = self.optimizer.remembers if numbers["optimizer_steps"] else ()
-        self.optimizer.state = {name: arrays[f"optimizer.{name}"].copy() for name in remembered}
+        self.optimizer.state = {name: put(arrays[f"optimizer.{name}"].copy()) for name in remembered}
         self.optimizer.steps, self.optimizer.learning_rate = numbers["optimizer_steps"], numbers["learning_rate"]
         if self.average is not None:
             self.average.updates = numbers["updates"]
-            self.average.parameters = arrays["average"].copy() if self.average.updates else None
+            self.average.parameters = put(arrays["average"].copy()) if self.average.updates else None
         self.rng.bit_generator.state = numbers["rng"]
         for name in _COUNTED:
             setattr(self, name, numbers[name])
@@ -306,9 +323,11 @@ class Training:
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
                         break
                 if self._paused or self._light_report_is_due():
+                    self._bring_losses()
                     self.seconds += time.perf_counter() - started
                     return self._report(None, None)
-        with quiet():
+        with quiet(), self.device.at_work():
+            self._bring_losses()
             return self._evaluate(started)
 
     def _light_report_is_due(self) -> bool:
@@ -321,7 +340,8 @@ class Training:
         shared_out = len(self._batches) > 1
         # With one thread θ stays in one core's cache from step to step.
         small = _largest_product(self.network, self.batch) < WORTH_SHARING
-        with quiet(), one_blas_thread() if shared_out or small else contextlib.nullcontext():
+        one_thread = one_blas_thread() if shared_out or small else contextlib.nullcontext()
+        with quiet(), one_thread, self.device.at_work():
             yield
 
     def _next_rows(self) -> Array:
@@ -337,11 +357,8 @@ class Training:
         if self.schedule is not None:
             self.optimizer.learning_rate = self.schedule(self.step)
         loss = self._compute_gradient(rows)
-        if not math.isfinite(loss):
-            raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
-        if loss > self._worst:  # a healthy training comes here a few times, a diverging one at each step
-            self._worst = loss
-            self._note_gradient(self.step + 1)
+        if self.device.waits:
+            self._look_at(loss)
         self.optimizer.step(self.network, self.batch.gradient)
         if self.max_norm is not None:
             limit_norms(self.network, self.max_norm)
@@ -349,6 +366,23 @@ class Training:
             self.average.update(self.network.parameters)
         self._losses.append(loss)
         self.step += 1
+
+    def _look_at(self, loss: float) -> None:
+        """Stop at a loss that is not finite, before its step is taken; remember the gradient of the largest."""
+        if not math.isfinite(loss):
+            raise self._divergence(f"The loss became {loss}", self.step + 1, self.epoch + 1)
+        if loss > self._worst:  # a healthy training comes here a few times, a diverging one at each step
+            self._worst = loss
+            self._note_gradient(self.step + 1)
+
+    def _bring_losses(self) -> None:
+        """Bring the losses here that are still on the device, and look at them."""
+        if self.device.waits:
+            return
+        self._losses = self.device.numbers(self._losses)
+        for step, loss in enumerate(self._losses, start=self.step - len(self._losses) + 1):
+            if not math.isfinite(loss):
+                raise self._divergence(f"The loss became {loss}", step, (step - 1) // self.steps_per_epoch + 1)
 
     def _compute_gradient(self, rows: Array) -> float:
         """ℓ of a batch, and ∂ℓ/∂θ in `batch.gradient`. A large batch is shared out, a part to each core."""
@@ -369,7 +403,7 @@ class Training:
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
         self._require_finite()
-        model = self.model
+        model = self.model if self.device.waits else None  # a graphics card is asked where it is
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
             validation = self._accuracy(model, self.validation_rows)
@@ -382,7 +416,9 @@ class Training:
         self._losses.clear()
         return report
 
-    def _accuracy(self, model: Model, rows: Array) -> float:
+    def _accuracy(self, model: Model | None, rows: Array) -> float:
+        if model is None:
+            return self.batch.count_right(self._result_there, rows) / len(rows)
         return accuracy(model.predict(self.images, rows), self.labels[rows])
 
     def _require_finite(self) -> None:
