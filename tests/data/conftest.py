@@ -1,8 +1,10 @@
-"""What the tests of data share: a folder that may be read and not written."""
+"""What the tests of data share: a folder that may be read and not written, and a limit to memory."""
 
 import importlib
 import os
 import tempfile
+import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,19 @@ def locked():
             os.seteuid(0)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755)
+
+
+@pytest.fixture
+def little_memory():
+    """`with little_memory(most):` holds that at no moment within it more bytes are taken."""
+
+    @contextmanager
+    def held(most):
+        tracemalloc.start()
+        try:
+            yield
+            assert tracemalloc.get_traced_memory()[1] < most
+        finally:
+            tracemalloc.stop()
+
+    return held

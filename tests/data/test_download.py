@@ -15,12 +15,15 @@ import time
 import tracemalloc
 from dataclasses import asdict
 
+import numpy as np
 import pooch
 import pytest
 
 from chainrule import atomic
-from chainrule.data import download
+from chainrule.data import datasets, download
+from chainrule.data.datasets import load_dataset
 from chainrule.data.download import MnistFile, download_mnist
+from chainrule.data.formats import write_idx
 from chainrule.errors import DownloadError, OutputError
 
 CONTENTS = {name: name.encode() * 50_000 for name in ("first-file", "second-file")}
@@ -449,6 +452,59 @@ def test_a_failure_leaves_the_file_that_was_there(mirrors, tmp_path):
     with pytest.raises(DownloadError):
         download_mnist(tmp_path, FILES)
     assert contents(tmp_path) == {"first-file": b"old"}
+
+
+# ----------------------------------------------------------------------------- a cache that was damaged later
+
+
+NAMES = [file.name for file in download.MNIST_FILES]
+
+
+@pytest.fixture
+def cached(mirrors, monkeypatch, tmp_path):
+    """A small MNIST in the cache, a mirror that has it too, and no data of one's own."""
+    arrays = np.arange(8, dtype=np.uint8).reshape(2, 2, 2), np.array([3, 8], np.uint8)
+    answers, files = {}, []
+    for name, array in zip(NAMES, arrays * 2, strict=True):
+        write_idx(tmp_path / name, array)
+        content = (tmp_path / name).read_bytes()
+        packed = answers[f"/{name}.gz"] = gzip.compress(content)
+        sums = hashlib.sha256(content).hexdigest(), len(packed), hashlib.sha256(packed).hexdigest()
+        files.append(MnistFile(name, len(content), *sums))
+    [mirror] = mirrors(lambda handler: send(handler, answers[handler.path]))
+    monkeypatch.setattr(download, "MNIST_FILES", tuple(files))
+    monkeypatch.setattr(datasets, "_cache_folder", lambda: tmp_path)
+    monkeypatch.delenv("CHAINRULE_DATA", raising=False)
+    return tmp_path, mirror
+
+
+def damage(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_a_file_that_was_damaged_later_is_fetched_again_and_no_other(cached):
+    cache, mirror = cached
+    assert load_dataset("mnist").train_images.ravel().tolist() == list(range(8))
+    assert mirror.requests == []
+    damage(cache / NAMES[0])
+    assert load_dataset("mnist").train_images.ravel().tolist() == list(range(8))
+    assert mirror.gets() == [f"/{NAMES[0]}.gz"]
+    assert sorted(contents(cache)) == sorted(NAMES)
+
+
+def test_a_damaged_file_in_a_cache_that_may_not_be_written_is_said_to_be(cached, locked, monkeypatch):
+    folder, lock = locked
+    shutil.copytree(cached[0], folder, dirs_exist_ok=True)
+    damage(folder / NAMES[1])
+    monkeypatch.setattr(datasets, "_cache_folder", lambda: folder)
+    lock()
+    with pytest.raises(OutputError) as caught:
+        load_dataset("mnist")
+    message = str(caught.value)
+    assert message.startswith(f"{folder / NAMES[1]} is damaged: its SHA-256 differs.")
+    assert f"MNIST cannot be stored in {folder}: Permission denied." in message
+    assert "--data FOLDER" in message
 
 
 # ------------------------------------------------------------------------- several processes, and killed ones
