@@ -26,7 +26,7 @@ def test_a_class_may_have_any_name(tmp_path, capfd, name, ending):
     plots.predictions(axes[:3], PICTURES, [name] * 3, ["1"] * 3)
     plots.weights(axes[3:], np.ones((784, 1)), (28, 28), [name])
     plots.save(figure, tmp_path / f"picture.{ending}")
-    shown = name.replace("\x1b", "\\u001b").replace("\x9b", "\\u009b")
+    shown = name.replace("\x1b", "\\x1b").replace("\x9b", "\\x9b")
     assert [ax.get_title() for ax in axes] == [*[f"says {shown}, is 1"] * 3, shown]
     assert capfd.readouterr() == ("", "")
     if ending == "svg":

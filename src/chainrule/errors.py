@@ -26,17 +26,17 @@ import re
 from collections.abc import Iterable
 
 #: What tells a terminal to do something, or turns the order of what it shows: control characters but for line feed and
-#: tabulator, and Unicode's marks of direction.
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+#: tabulator, and Unicode's marks of direction. Halves of surrogate pairs could not be written at all.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
     """The text with such a character's number in its place: what comes from a file must not command a terminal."""
-    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class ChainruleError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose; what could steer a terminal is shown as escapes."""
 
     exit_code = 1
 

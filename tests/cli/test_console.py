@@ -114,4 +114,4 @@ def test_a_progress_bar_may_still_move_up_and_clear_its_line():
         progress.refresh()
         progress.refresh()
     assert stream.getvalue().count("\x1b[2K") >= 3
-    assert "u001b" not in stream.getvalue()
+    assert "x1b" not in stream.getvalue()
