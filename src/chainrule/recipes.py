@@ -27,6 +27,7 @@ from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import SGD, AdamW, ExponentialAverage, Optimizer
 from chainrule.nn.schedules import Constant, Schedule, WarmupCosine
+from chainrule.parallel import ALONE, Ranks
 from chainrule.training.training import Training
 
 #: Weights and biases of each initialisation that a recipe can name.
@@ -424,7 +425,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = CPU) -> Training:
+def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = CPU, ranks: Ranks = ALONE) -> Training:
     """A training of that recipe on a data set's training pictures, ready to be iterated.
 
     The split, the weights and the shuffling have generators of their own, so that one does not depend on another.
@@ -436,6 +437,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
     seed : int
     device : Processor, optional
         Where to compute, see devices.py.
+    ranks : Ranks, optional
+        The processes that train it together, see parallel.py.
 
     Returns
     -------
@@ -503,4 +506,5 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
         evaluate_every=recipe.evaluate_every,
         rng=training_rng,
         device=device,
+        ranks=ranks,
     )

@@ -53,6 +53,7 @@ class Keeping:
         model: Path,
         curve: Path | None,
         device: str,
+        ranks: int = 1,
     ) -> Keeping:
         """From the options of the command line."""
         if checkpoint is not None and resume is not None:
@@ -62,7 +63,8 @@ class Keeping:
             raise InputError(f"--every {every} says how often to save a checkpoint: name it with --checkpoint FILE.")
         if every is not None and every < 1:
             raise ValueRangeError(f"--every {every}: expected at least 1 epoch.")
-        words = ["chainrule", "train", "--resume", str(path)]
+        words = [] if ranks == 1 else ["mpiexec", "-n", str(ranks)]
+        words += ["chainrule", "train", "--resume", str(path)]
         words += [] if model == DEFAULT_MODEL else ["--model", str(model)]
         words += [] if curve is None else ["--curve", str(curve)]
         words += [] if every is None else ["--every", str(every)]
@@ -71,7 +73,7 @@ class Keeping:
 
 
 def train_to_the_end(training: Training, settings: dict[str, Any], keeping: Keeping) -> None:
-    """Train under a progress bar, saving on the way; a signal ends it after the step, saved.
+    """Train under a progress bar, saving on the way; a signal ends it after the step, saved. Of ranks, the first saves.
 
     Raises
     ------
@@ -80,21 +82,26 @@ def train_to_the_end(training: Training, settings: dict[str, Any], keeping: Keep
     CheckpointError, OutputError
         If the checkpoint cannot be gone on from, or not be written.
     """
+    from chainrule.cli.console import note
     from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
 
     if keeping.path is not None and keeping.resume:
         load_checkpoint(training, keeping.path, settings)
-    saved = training.epoch
+    saved, ranks = training.epoch, training.ranks
     with stopping(training) as signals:
+        ranks.require_same({**settings, "step": training.step})
+        if ranks.size > 1:
+            then = f"Go on with: {keeping.command}" if keeping.path else "With --checkpoint FILE what was done is kept."
+            note(f"{ranks.size} ranks train together. If one of them dies, mpiexec ends them all. {then}")
         for report in watch(training):
-            stop = bool(signals)
+            stop = ranks.largest(signals[0] if signals else 0)  # one that was told to stop stops all
             whole = report.train_accuracy is not None
             due = whole and (report.epoch - saved >= keeping.every or report.epoch == training.epochs)
-            if keeping.path is not None and (due or stop):
+            if keeping.path is not None and ranks.leads and (due or stop):
                 save_checkpoint(training, keeping.path, settings)
                 saved = report.epoch
             if stop:
-                raise Stopped(_last_words(training, keeping), signals[0])
+                raise Stopped(_last_words(training, keeping), stop)
 
 
 def _last_words(training: Training, keeping: Keeping) -> str:

@@ -39,11 +39,11 @@ from chainrule.nn.arrays import (
 )
 from chainrule.nn.layers import Dropout
 from chainrule.nn.losses import Loss, cross_entropy
-from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import Network
 from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import ExponentialAverage, Optimizer, limit_norms
 from chainrule.nn.schedules import Schedule
+from chainrule.parallel import ALONE, Ranks
 from chainrule.training import state as saved
 from chainrule.training.batch import BatchGradient
 from chainrule.training.history import History, Report
@@ -116,6 +116,9 @@ class Training:
         Shuffles, and draws dropout's masks. The same seed gives the same bits.
     device : Processor, optional
         Where to compute, see devices.py; this computer's processor where not given.
+    ranks : Ranks, optional
+        The processes that train this network together, see parallel.py; this one alone where not given. All of them
+        iterate, and get the same reports.
 
     Attributes
     ----------
@@ -132,7 +135,7 @@ class Training:
         it does; names step, learning rate and largest gradient. A step whose loss is not finite is not taken. On a
         graphics card the losses are looked at where a report is due, and further steps have been taken by then.
     FailureError
-        While iterating, if a graphics card's memory is full.
+        While iterating, if a graphics card's memory is full, or after an epoch not all ranks hold the same θ.
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
@@ -162,12 +165,13 @@ class Training:
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
         device: Processor = CPU,
+        ranks: Ranks = ALONE,
     ) -> None:
         require_array("images", images)
         if images.ndim == 0 or len(images) == 0:
             raise ValueRangeError("There is nothing to learn from: no pictures were given.")
         require_labels(labels, len(images), network.outputs)
-        self.optimizer, self.average, self.device = optimizer, average, device
+        self.optimizer, self.average, self.device, self.ranks = optimizer, average, device, ranks
         with device.at_work():
             self.network = network if device is CPU else network.with_parameters(device.put(network.parameters))
         self.images, self.labels = images, labels.astype(np.int64, copy=False)
@@ -184,6 +188,11 @@ class Training:
         self.shuffles = batch_size is not None
         self.batch_size = len(self.rows) if batch_size is None else batch_size
         require_count(batch_size=self.batch_size, epochs=epochs, evaluate_every=evaluate_every)
+        if self.batch_size < ranks.size:
+            raise ValueRangeError(
+                f"A batch of {self.batch_size} cannot be shared out among {ranks.size} ranks. Take a larger batch, or "
+                f"start fewer."
+            )
         if report_every is not None:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
@@ -192,7 +201,7 @@ class Training:
         self.seconds = 0.0
         self.history = History()
         self._position = 0  # rows of this epoch that are done
-        self._paused = False
+        self._paused = self._others_paused = False
         self._order = self.rows
         self._losses: list[Any] = []  # since the last report with accuracies; on the device until a report
         self._worst = -math.inf  # the largest loss so far
@@ -201,11 +210,14 @@ class Training:
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
-        parts = 1 if draws or self.batch_size < LARGE or device is not CPU else shares()
-        block = min(self.batch_size, device.block(BLOCK) if parts == 1 else SHARED_BLOCK)
+        parts = 1 if draws or self.batch_size < LARGE * ranks.size or device is not CPU else shares()
+        block = device.block(BLOCK) if parts == 1 else SHARED_BLOCK
+        if not draws:  # else the blocks are as in one process, and so is the order of what is drawn
+            block *= ranks.size
+        block = min(self.batch_size, block)
         given = (images, self.labels, self.preparation, self.network, block, loss, deformation, adversary, device)
         with device.at_work():
-            self._batches = [BatchGradient(*given) for _ in range(parts)]
+            self._batches = [BatchGradient(*given, ranks) for _ in range(parts)]
 
     @property
     def batch(self) -> BatchGradient:
@@ -322,13 +334,17 @@ class Training:
                     self.epoch += 1
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
                         break
-                if self._paused or self._light_report_is_due():
+                if self._is_to_pause() or self._light_report_is_due():
                     self._bring_losses()
                     self.seconds += time.perf_counter() - started
                     return self._report(None, None)
         with quiet(), self.device.at_work():
             self._bring_losses()
             return self._evaluate(started)
+
+    def _is_to_pause(self) -> bool:
+        """Whether a report was asked for. Ranks go by what all knew when they last summed up: all stop, or none."""
+        return self._others_paused if self.ranks.size > 1 else self._paused
 
     def _light_report_is_due(self) -> bool:
         """Whether this is a place in the middle of an epoch that was asked for."""
@@ -357,6 +373,8 @@ class Training:
         if self.schedule is not None:
             self.optimizer.learning_rate = self.schedule(self.step)
         loss = self._compute_gradient(rows)
+        if self.ranks.size > 1:
+            loss = self._sum_up(loss)
         if self.device.waits:
             self._look_at(loss)
         self.optimizer.step(self.network, self.batch.gradient)
@@ -366,6 +384,15 @@ class Training:
             self.average.update(self.network.parameters)
         self._losses.append(loss)
         self.step += 1
+
+    def _sum_up(self, loss: float) -> float:
+        """All ranks' loss, and their gradients' sum in place of each one's own."""
+        gradient = self.device.get(self.batch.gradient)
+        own = self.device.numbers([loss])[0]
+        loss, self._others_paused = self.ranks.sum(gradient, own, self._paused)
+        if self.device is not CPU:
+            self.batch.gradient[...] = self.device.put(gradient)
+        return loss
 
     def _look_at(self, loss: float) -> None:
         """Stop at a loss that is not finite, before its step is taken; remember the gradient of the largest."""
@@ -403,6 +430,7 @@ class Training:
     def _evaluate(self, started: float) -> Report:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
         self._require_finite()
+        self.ranks.require_equal(self.device.get(self.network.parameters), f"After epoch {self.epoch}")
         model = self.model if self.device.waits else None  # a graphics card is asked where it is
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
@@ -417,9 +445,12 @@ class Training:
         return report
 
     def _accuracy(self, model: Model | None, rows: Array) -> float:
+        own = rows[self.ranks.part(len(rows))]
         if model is None:
-            return self.batch.count_right(self._result_there, rows) / len(rows)
-        return accuracy(model.predict(self.images, rows), self.labels[rows])
+            right = self.batch.count_right(self._result_there, own)
+        else:
+            right = int(np.count_nonzero(model.predict(self.images, own) == self.labels[own]))
+        return self.ranks.total(right) / len(rows)
 
     def _require_finite(self) -> None:
         """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
@@ -449,7 +480,7 @@ class Training:
         )
 
     def _report(self, train: float | None, validation: float | None) -> Report:
-        self._paused = False  # whoever asked has one now
+        self._paused = self._others_paused = False  # whoever asked has one now
         loss = math.fsum(self._losses) / len(self._losses)
         return Report(self.epoch, self.step, loss, train, validation, self.seconds, self.optimizer.learning_rate)
 
