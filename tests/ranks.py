@@ -4,6 +4,7 @@ python tests/ranks.py CASE …             rank 0 prints what came out, a line o
 python tests/ranks.py train OPTION …     the command line; FAULT="1 kill 25": rank 1 is killed in step 25
 """
 
+import functools
 import importlib.util
 import json
 import os
@@ -46,6 +47,11 @@ CASES = {
 }
 
 
+@functools.cache
+def digits_once():
+    return load_dataset("digits")
+
+
 def training_of(
     ranks,
     *,
@@ -61,7 +67,7 @@ def training_of(
     **settings,
 ):
     """A training of a case; ReLU's kinks aside, float64 shows whether the sums are the same."""
-    digits = load_dataset("digits")
+    digits = digits_once()
     images, labels = (np.resize(a, (rows, *a.shape[1:])) for a in (digits.train_images, digits.train_labels))
     return Training(
         Network(layers, rng=0, dtype=dtype),
