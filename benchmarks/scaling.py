@@ -166,9 +166,7 @@ def time_allreduce(ranks: Ranks, _: Any) -> list[float]:
     found, world, in_place = [], ranks._world, ranks._mpi.IN_PLACE
     for size in BYTES:
         array = np.zeros(size // 4, np.float32)
-        found.append(
-            1e6 * median_seconds(ranks, lambda array=array: ranks._world.Allreduce(ranks._mpi.IN_PLACE, array))
-        )
+        found.append(1e6 * median_seconds(ranks, lambda array=array: world.Allreduce(in_place, array)))
     return found
 
 
