@@ -102,6 +102,11 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array 
     images = dataset.train_images if train else dataset.test_images
     if images is None:
         other = "test" if train else "train"
+        if train and dataset.stream is not None:
+            raise DataFileError(
+                f"{dataset.name} has more training pictures than fit into memory, and only chainrule train reads such. "
+                f"Try --split test."
+            )
         raise DataFileError(f"{dataset.name} has no {split} pictures. Try --split {other}.")
     return split, images, dataset.train_labels if train else dataset.test_labels
 

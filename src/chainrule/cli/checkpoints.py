@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,8 @@ def settings_of(recipe: Recipe, dataset: Dataset, dataset_name: str, seed: int, 
 
 def _digest(dataset: Dataset) -> str:
     """Which pictures and labels there are to learn from: a file may have changed under its name."""
+    if dataset.stream is not None:
+        return dataset.stream.digest()
     digest = hashlib.sha256()
     for array in (dataset.train_images, dataset.train_labels):
         if array is not None:
@@ -161,7 +164,9 @@ class Saved:
     def require_room(self, dataset: Dataset) -> None:
         """Refuse, before memory is taken, a network larger than the checkpoint that is said to hold it."""
         images = dataset.train_images
-        widths = (0 if images is None else images[0].size, *self.recipe.hidden, len(dataset.class_names))
+        shape = (0,) if images is None else images.shape[1:]
+        inputs = math.prod(shape if dataset.stream is None else dataset.stream.shape)
+        widths = (inputs, *self.recipe.hidden, len(dataset.class_names))
         size = 4 * sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
         if size > self.path.stat().st_size:
             raise CheckpointError(

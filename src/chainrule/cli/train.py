@@ -258,10 +258,10 @@ def _facts(
     """What the model file remembers: how the model was made, and which accuracy was measured on what."""
     from importlib.metadata import version
 
-    measured = [{"part": "train", "examples": len(training.rows), "accuracy": last.train_accuracy}]
-    if training.validation_rows is not None and len(training.validation_rows):
+    measured = [{"part": "train", "examples": training.examples, "accuracy": last.train_accuracy}]
+    if training.validation_examples:
         measured.append(
-            {"part": "validation", "examples": len(training.validation_rows), "accuracy": last.validation_accuracy}
+            {"part": "validation", "examples": training.validation_examples, "accuracy": last.validation_accuracy}
         )
     if evaluation is not None:
         measured.append({"part": "test", "examples": evaluation.examples, "accuracy": evaluation.accuracy})
@@ -327,7 +327,7 @@ def _tell(
         say(f"Validation       {percent(last.validation_accuracy)}")
     if last.train_accuracy is not None:
         say(f"Training         {percent(last.train_accuracy)}")
-    say(f"Time             {last.epoch:,} epochs of {len(training.rows):,} images in {last.seconds:.1f} s")
+    say(f"Time             {last.epoch:,} epochs of {training.examples:,} images in {last.seconds:.1f} s")
     say(f"Model            {path}")
     if curve is not None:
         say(f"Curve            {curve}")

@@ -89,6 +89,68 @@ def read_idx(path: str | Path) -> Bytes:
         return array
 
 
+def map_idx(path: str | Path) -> Bytes:
+    """Labels or images of a plain IDX file, mapped to memory: read-only, and read where they lie when asked for.
+
+    Parameters
+    ----------
+    path : path of the file, not gzipped
+
+    Returns
+    -------
+    uint8 array, shape (N,) or (N, height, width)
+
+    Raises
+    ------
+    DataFileError
+        As from `read_idx`; and if the file is gzipped, as nothing can be read in the middle of one.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        if _magic(file) == GZIP_MAGIC:
+            _fail(path, "is gzipped, and cannot be read in pieces. Unpack it: gunzip FILE.")
+        shape = _read_idx_header(file, path)
+        size, offset = math.prod(shape), file.tell()
+        held = os.fstat(file.fileno()).st_size - offset
+    if held != size:
+        _wrong_length(path, shape, f"{held:,} bytes")
+    return _mapped(path, np.uint8, shape, offset)
+
+
+def map_npy(path: str | Path) -> NDArray[Any]:
+    """The array in an .npy file of whole numbers, mapped to memory: read-only, and read where it lies when asked for.
+
+    Parameters
+    ----------
+    path : path of the file
+
+    Returns
+    -------
+    integer array of any shape
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing, no .npy file, cut short or too long, or holds other than whole numbers.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        shape, columns_first, dtype = _npy_header(file, path.name, path)
+        size, offset = math.prod(shape) * dtype.itemsize, file.tell()
+        held = os.fstat(file.fileno()).st_size - offset
+    if dtype.kind not in "iu" or columns_first:
+        _fail(path, f"holds {dtype!s:.40}{', columns first' * columns_first}; expected whole numbers, row by row.")
+    if held != size:
+        _fail(path, f"declares {size:,} bytes of values, and {held:,} follow. Fetch the file again.")
+    return _mapped(path, dtype, shape, offset)
+
+
+def _mapped(path: Path, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
+    if not math.prod(shape):  # nothing to map
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape)
+
+
 def write_idx(path: str | Path, array: Bytes) -> None:
     """Write labels or images as a plain IDX file.
 

@@ -110,17 +110,21 @@ class Gatherer:
         deformation: Deformation | None = None,
         device: Processor = CPU,
     ) -> None:
-        self._device = device
-        self._images = device.put(np.ascontiguousarray(images).reshape(len(images), -1))
-        # A loss looks at labels, and would wait for a graphics card to do so; rows of targets it takes as they are.
-        self._targets = device.put(labels if device.waits else one_hot(labels, classes, dtype))
+        self._device, self._shape, self._classes = device, preparation.shape, classes
         gain, offset = preparation.gain_and_offset(dtype)
         self._gain, self._offset = device.put(gain), None if offset is None else device.put(offset)
+        self.use(images, labels)
         self._deformer = None if deformation is None else Deformer(deformation, preparation.shape, dtype, device)
-        self._shape = preparation.shape
         self._bytes = np.empty_like(self._images, shape=(capacity, preparation.width))
         self._x = np.empty_like(self._gain, shape=(capacity, preparation.width))
         self._chosen = np.empty_like(self._targets, shape=(capacity, *self._targets.shape[1:]))
+
+    def use(self, images: Array, labels: Array) -> None:
+        """Bring rows of these from now on."""
+        self._images = self._device.put(np.ascontiguousarray(images).reshape(len(images), -1))
+        # A loss looks at labels, and would wait for a graphics card to do so; rows of targets it takes as they are.
+        targets = labels if self._device.waits else one_hot(labels, self._classes, self._gain.dtype)
+        self._targets = self._device.put(targets)
 
     def gather(self, rows: Array, draws: OwnDraws | None = None) -> tuple[Array, Array]:
         """Those rows, prepared, shape (n, D), and their targets, labels or shape (n, C); with draws, deformed."""

@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -23,8 +23,9 @@ import numpy as np
 
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
+from chainrule.data.streams import Room, Stream
 from chainrule.devices import CPU, Processor
-from chainrule.errors import DivergenceError, ValueRangeError
+from chainrule.errors import DivergenceError, InputError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import (
@@ -47,6 +48,7 @@ from chainrule.parallel import ALONE, Ranks
 from chainrule.training import state as saved
 from chainrule.training.batch import BatchGradient
 from chainrule.training.history import History, Report
+from chainrule.training.reading import ReadAhead
 
 #: While it runs, training accuracy is measured on this many of the training rows.
 SAMPLE = 5_000
@@ -84,8 +86,9 @@ class Training:
     ----------
     network : Network
         Trained in place; on another device, a copy of it.
-    images : uint8 array, shape (N, height, width)
-    labels : integer array, shape (N,)
+    images : uint8 array, shape (N, height, width), or Stream
+        A stream is read by the window, see data/streams.py, and its accuracies are of a sample until the last report.
+    labels : integer array, shape (N,); None for a stream
     optimizer : Optimizer
     preparation : Preparation, optional
         What is done to the pictures; scaling to [0, 1] where not given.
@@ -95,6 +98,8 @@ class Training:
         Which pictures to learn from; where not given, all that are not kept for validation.
     validation_rows : integer array, optional
         Which pictures to keep for validation; none of them may be learned from.
+    validation : Stream, optional
+        What to validate on while learning from a stream.
     batch_size : int or None
         None takes all pictures at once: gradient descent as in a first tutorial.
     epochs : int
@@ -125,6 +130,7 @@ class Training:
     result : Network, the one to keep
     model : Model, `result` with its preparation (class names "0", "1", …)
     history : History, the reports with accuracies
+    examples : int, pictures learned from in an epoch
     epoch, step : int, finished so far
     seconds : float, spent training so far
 
@@ -146,14 +152,15 @@ class Training:
     def __init__(
         self,
         network: Network,
-        images: Array,
-        labels: Array,
+        images: Array | Stream,
+        labels: Array | None = None,
         *,
         optimizer: Optimizer,
         preparation: Preparation | None = None,
         loss: Loss = cross_entropy,
         rows: Array | None = None,
         validation_rows: Array | None = None,
+        validation: Stream | None = None,
         batch_size: int | None = 128,
         epochs: int = 10,
         schedule: Schedule | None = None,
@@ -167,10 +174,15 @@ class Training:
         device: Processor = CPU,
         ranks: Ranks = ALONE,
     ) -> None:
-        require_array("images", images)
-        if images.ndim == 0 or len(images) == 0:
-            raise ValueRangeError("There is nothing to learn from: no pictures were given.")
-        require_labels(labels, len(images), network.outputs)
+        self.rng = generator(rng)
+        self._stream, self._validation = images if isinstance(images, Stream) else None, validation
+        self._reading: ReadAhead | None = None
+        if isinstance(images, Stream):
+            if batch_size is None or any(given is not None for given in (labels, rows, validation_rows)):
+                raise InputError("A stream is learned from in batches, all of it, and brings its own labels.")
+            self._reading = ReadAhead(images, batch_size, int(self.rng.integers(1 << 62)))
+            images, labels = self._reading.room.images, self._reading.room.labels
+        labels = _require_pictures(images, labels, network.outputs)
         self.optimizer, self.average, self.device, self.ranks = optimizer, average, device, ranks
         with device.at_work():
             self.network = network if device is CPU else network.with_parameters(device.put(network.parameters))
@@ -185,6 +197,7 @@ class Training:
         self._asked_rate = optimizer.learning_rate  # before a schedule takes over
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
+        self.examples = len(self.rows) if self._stream is None else self._stream.rows
         self.shuffles = batch_size is not None
         self.batch_size = len(self.rows) if batch_size is None else batch_size
         require_count(batch_size=self.batch_size, epochs=epochs, evaluate_every=evaluate_every)
@@ -196,16 +209,7 @@ class Training:
         if report_every is not None:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
-        self.rng = generator(rng)
-        self.epoch = self.step = 0
-        self.seconds = 0.0
-        self.history = History()
-        self._position = 0  # rows of this epoch that are done
-        self._paused = self._others_paused = False
-        self._order = self.rows
-        self._losses: list[Any] = []  # since the last report with accuracies; on the device until a report
-        self._worst = -math.inf  # the largest loss so far
-        self._steepest = Steepest(0.0, "", 0)
+        self._begin()
         self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
@@ -219,15 +223,34 @@ class Training:
         with device.at_work():
             self._batches = [BatchGradient(*given, ranks) for _ in range(parts)]
 
+    def _begin(self) -> None:
+        """Nothing is learned yet."""
+        self.epoch = self.step = 0
+        self.seconds = 0.0
+        self.history = History()
+        self._position = 0  # rows of this epoch that are done
+        self._paused = self._others_paused = False
+        self._order = self.rows
+        self._losses: list[Any] = []  # since the last report with accuracies; on the device until a report
+        self._worst = -math.inf  # the largest loss so far
+        self._steepest = Steepest(0.0, "", 0)
+
     @property
     def batch(self) -> BatchGradient:
         """Where ∂ℓ/∂θ of the last batch is."""
         return self._batches[0]
 
     @property
+    def validation_examples(self) -> int:
+        """Pictures kept for validation."""
+        if self._stream is not None:
+            return 0 if self._validation is None else self._validation.rows
+        return 0 if self.validation_rows is None else len(self.validation_rows)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates of θ in one pass over the rows."""
-        return math.ceil(len(self.rows) / self.batch_size)
+        return math.ceil(self.examples / self.batch_size)
 
     @property
     def result(self) -> Network:
@@ -261,6 +284,11 @@ class Training:
             "history": self.history.columns(),
             "updates": 0,
         }
+        if self._reading is not None:
+            arrays["order"], numbers["order_seed"] = (
+                self._order[:0],
+                self._reading.seed,
+            )  # the one follows from the other
         if self.average is not None and self.average.parameters is not None:
             arrays["average"], numbers["updates"] = get(self.average.parameters), self.average.updates
         return arrays, numbers
@@ -286,6 +314,8 @@ class Training:
         put = self.device.put
         self.network.parameters[...] = put(arrays["parameters"])
         self._order, self._losses, self.history = arrays["order"].copy(), arrays["losses"].tolist(), history
+        if self._reading is not None:
+            self._reading.seed = numbers["order_seed"]
         remembered = self.optimizer.remembers if numbers["optimizer_steps"] else ()
         self.optimizer.state = {name: put(arrays[f"optimizer.{name}"].copy()) for name in remembered}
         self.optimizer.steps, self.optimizer.learning_rate = numbers["optimizer_steps"], numbers["learning_rate"]
@@ -299,7 +329,7 @@ class Training:
     def _require_state(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
         """Refuse what this training cannot go on from."""
         saved.require_names("numbers", numbers, self.state()[1])
-        saved.require_progress(numbers, rows=len(self.rows), batch_size=self.batch_size, epochs=self.epochs)
+        saved.require_progress(numbers, rows=self.examples, batch_size=self.batch_size, epochs=self.epochs)
         step, most = numbers["step"], saved.MOST_STEPS
         saved.require_whole(step, most, optimizer_steps=numbers["optimizer_steps"])
         saved.require_whole(*((0, 0) if self.average is None else (step, most)), updates=numbers["updates"])
@@ -307,7 +337,11 @@ class Training:
         floats += ["parameters", "average"] if numbers["updates"] else ["parameters"]
         saved.require_names("arrays", arrays, ["order", "losses", *floats])
         saved.require_floats_like(self.network.parameters, {name: arrays[name] for name in floats})
-        saved.require_order(arrays["order"], self.rows, shuffled=self.shuffles)
+        if self._reading is None:
+            saved.require_order(arrays["order"], self.rows, shuffled=self.shuffles)
+        else:
+            saved.require_like("order", arrays["order"], self._order[:0])
+            saved.require_whole(0, 1 << 62, order_seed=numbers["order_seed"])
         saved.require_losses(arrays["losses"], step)
         saved.require_generator(self.rng, numbers["rng"])
 
@@ -329,7 +363,7 @@ class Training:
         with self.at_work():
             while True:
                 self._take_step(self._next_rows())
-                if self._position == len(self.rows):
+                if self._position == self.examples:
                     self._position = 0
                     self.epoch += 1
                     if self.epoch == self.epochs or self.epoch % self.evaluate_every == 0:
@@ -361,12 +395,23 @@ class Training:
             yield
 
     def _next_rows(self) -> Array:
-        """Which pictures the next step learns from; a new order at the start of each epoch."""
-        if self._position == 0 and self.shuffles:
+        """Which pictures the next step learns from; a new order at the start of each epoch, or of a stream's window."""
+        start = self._position
+        if self._reading is not None:
+            index, start = divmod(self._position, self._reading.rows)
+            if start == 0 or len(self._order) == 0:
+                self._open_window(self._reading.window(self.epoch, index))
+        elif start == 0 and self.shuffles:
             self._order = self.rng.permutation(self.rows)
-        rows = self._order[self._position : self._position + self.batch_size]
+        rows = self._order[start : start + self.batch_size]
         self._position += len(rows)
         return rows
+
+    def _open_window(self, room: Room) -> None:
+        """Learn from that part of a stream from now on."""
+        for batch in self._batches:
+            batch.gatherer.use(room.images, room.labels)
+        self._order = room.order
 
     def _take_step(self, rows: Array) -> None:
         """One update of θ."""
@@ -431,14 +476,24 @@ class Training:
         """A report with accuracies. The last one's training accuracy is on all rows, and off the clock."""
         self._require_finite()
         self.ranks.require_equal(self.device.get(self.network.parameters), f"After epoch {self.epoch}")
+        last = self.epoch == self.epochs
+        if self._stream is not None:
+            validation = None if self._validation is None else self._stream_accuracy(self._validation.parts())
+            train = self._stream_accuracy(self._stream.sample())
+            self.seconds += time.perf_counter() - started
+            train = self._stream_accuracy(self._stream.parts()) if last else train
+            return self._record(train, validation)
         model = self.model if self.device.waits else None  # a graphics card is asked where it is
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
             validation = self._accuracy(model, self.validation_rows)
         train = self._accuracy(model, self._sample)
         self.seconds += time.perf_counter() - started
-        if self.epoch == self.epochs:
-            train = self._accuracy(model, self.rows)
+        train = self._accuracy(model, self.rows) if last else train
+        return self._record(train, validation)
+
+    def _record(self, train: float, validation: float | None) -> Report:
+        """A report with accuracies, kept in the history."""
         report = self._report(train, validation)
         self.history.append(report)
         self._losses.clear()
@@ -451,6 +506,15 @@ class Training:
         else:
             right = int(np.count_nonzero(model.predict(self.images, own) == self.labels[own]))
         return self.ranks.total(right) / len(rows)
+
+    def _stream_accuracy(self, parts: Iterable[tuple[Array, Array]]) -> float:
+        """Of what may be too much for memory."""
+        model, right, total = self.model, 0, 0
+        for images, labels in parts:
+            own = self.ranks.part(len(labels))
+            right += int(np.count_nonzero(model.predict(images[own]) == labels[own]))
+            total += len(labels)
+        return self.ranks.total(right) / total
 
     def _require_finite(self) -> None:
         """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
@@ -516,6 +580,17 @@ def fit(network: Network, images: Array, labels: Array, **settings: Any) -> tupl
     for _ in training:
         pass
     return training.result, training.history
+
+
+def _require_pictures(images: Array, labels: Array | None, classes: int) -> Array:
+    """Refuse anything but pictures, at least one, and their labels; the labels."""
+    require_array("images", images)
+    if images.ndim == 0 or len(images) == 0:
+        raise ValueRangeError("There is nothing to learn from: no pictures were given.")
+    if labels is None:
+        raise InputError("There are no labels to learn from; expected one for each picture.")
+    require_labels(labels, len(images), classes)
+    return labels
 
 
 def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) -> tuple[Array, Array | None]:
