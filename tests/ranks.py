@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from chainrule import cli
+from chainrule.data import streams
 from chainrule.data.datasets import load_dataset
 from chainrule.data.deformations import PRESETS
+from chainrule.data.streams import Shards
 from chainrule.devices import CPU, GraphicsCard
 from chainrule.errors import ChainruleError, FailureError
 from chainrule.machine import blas, cores
@@ -43,6 +45,7 @@ CASES = {
     "validation": {"validation": True, "rows": 500},
     "float32": {"dtype": np.float32, "layers": DROPPING, "deformation": PRESETS["ciresan-2010"]},
     "cores": {"batch_size": 12_000, "rows": 12_001},
+    "shards": {"shards": True, "layers": DROPPING, "rows": 601},
     "card": {"dtype": np.float32, "layers": DROPPING, "card": True},
 }
 
@@ -63,12 +66,17 @@ def training_of(
     average=0.0,
     card=False,
     validation=False,
+    shards=False,
     epochs=2,
     **settings,
 ):
     """A training of a case; ReLU's kinks aside, float64 shows whether the sums are the same."""
     digits = digits_once()
     images, labels = (np.resize(a, (rows, *a.shape[1:])) for a in (digits.train_images, digits.train_labels))
+    if shards:
+        streams.WINDOW_BYTES = 200 * 784
+        images, labels = Shards([(images[:350], labels[:350]), (images[350:], labels[350:])], block=8), None
+        settings["validation"] = images
     return Training(
         Network(layers, rng=0, dtype=dtype),
         images,

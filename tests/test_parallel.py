@@ -27,7 +27,7 @@ needs_mpiexec = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec:
 
 CASES = (
     "plain", "full batch", "blocks", "dropout", "deformations", "adversary", "virtual adversary",
-    "average and greatest norm", "validation", "cores", "float32", "card",
+    "average and greatest norm", "validation", "cores", "float32", "shards", "card",
 )  # fmt: skip
 
 

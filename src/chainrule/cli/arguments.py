@@ -39,7 +39,9 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
 
 DataOption = Annotated[
     str,
-    Parameter(help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."),
+    Parameter(
+        help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX or .npy files, .npz or .csv."
+    ),
 ]
 ModelDataOption = Annotated[
     str | None, Parameter(help="As for `train`; where not given, the data the model was trained on.")

@@ -135,11 +135,13 @@ def map_npy(path: str | Path) -> NDArray[Any]:
     """
     path = Path(path)
     with _opened(path) as file:
-        shape, columns_first, dtype = _npy_header(file, path.name, path)
+        shape, columns_first, dtype = _npy_header(file, "", path)
         size, offset = math.prod(shape) * dtype.itemsize, file.tell()
         held = os.fstat(file.fileno()).st_size - offset
+    if dtype.hasobject:
+        _fail(path, "holds pickled objects, and chainrule reads none.")
     if dtype.kind not in "iu" or columns_first:
-        _fail(path, f"holds {dtype!s:.40}{', columns first' * columns_first}; expected whole numbers, row by row.")
+        _fail(path, f"holds {dtype!s:.40}{', column by column' * columns_first}; expected whole numbers, row by row.")
     if held != size:
         _fail(path, f"declares {size:,} bytes of values, and {held:,} follow. Fetch the file again.")
     return _mapped(path, dtype, shape, offset)
@@ -328,13 +330,14 @@ def _npz_member(
 
 
 def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and dtype as the first bytes of an npy file have them."""
+    """Shape, order and dtype as the first bytes of an npy file have them; a file alone has no name in an archive."""
+    what = f"has a member {name} that" if name else "holds what"
     if file.read(6) != NPY_MAGIC:
-        _fail(path, f"has a member {name} that is not an array.")
+        _fail(path, f"{what} is not an array.")
     version = file.read(2)
     readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
     if version not in readers:
-        _fail(path, f"has a member {name} that cannot be read: it is of npy version {version.hex(' ')}.")
+        _fail(path, f"{what} cannot be read: it is of npy version {version.hex(' ')}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Python 2 wrote is as good
@@ -343,9 +346,9 @@ def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...]
         raise
     except Exception as error:  # NumPy parses the header as Python, and that can stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        _fail(path, f"has a member {name} that cannot be read: {reason:.200}.", error)
+        _fail(path, f"{what} cannot be read: {reason:.200}.", error)
     if min(shape, default=0) < 0:
-        _fail(path, f"declares the shape {reprlib.repr(shape)} for {name}. Fetch the file again.")
+        _fail(path, f"declares the shape {reprlib.repr(shape)}{f' for {name}' * bool(name)}. Fetch the file again.")
     return shape, columns_first, dtype
 
 
