@@ -5,7 +5,8 @@
     python benchmarks/scaling.py --report     measure nothing; write docs/scaling.md again, from docs/scaling.json and
                                               the graphics card's figures in docs/gpu.json
 
-Parts: ranks, steps, allreduce, overlap. Every figure is measured in processes of their own, in turns; medians count.
+Parts: ranks, steps, allreduce, overlap, shuffling, reading. Every figure is measured in processes of their own, in
+turns; medians count.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,10 @@ import numpy as np
 from run import machine
 from scaling_report import write
 
+from chainrule.data import streams
 from chainrule.data.datasets import load_dataset
+from chainrule.data.formats import map_npy
+from chainrule.data.streams import Shards
 from chainrule.nn.losses import cross_entropy
 from chainrule.parallel import Ranks, find_ranks
 from chainrule.recipes import find_recipe, start
@@ -119,7 +124,44 @@ def overlap(rounds: int) -> Any:
     return figures
 
 
-PARTS: dict[str, Callable[[int], Any]] = {"ranks": ranks, "steps": steps, "allreduce": allreduce, "overlap": overlap}
+def shuffling(rounds: int) -> Any:
+    """Test accuracy of `standard` on MNIST sorted by class, by how it is mixed; a window is a tenth of the pictures.
+
+    Blocks are as many in a window as of a data set that is larger than memory, 668. The last line is what becomes of it
+    where a window has too few blocks to hold all classes.
+    """
+    ways = {"full shuffle": 0, "blocks and windows": 9, "windows of two blocks": 3000}
+    figures: dict[str, list[float]] = {}
+    for name, block in ways.items():
+        figures[name] = [in_processes(1, 1, "shuffling", {"block": block, "seed": seed}) for seed in range(rounds)]
+        print(name, figures[name], flush=True)
+    return figures
+
+
+def reading(rounds: int) -> Any:
+    """Seconds of an epoch of MNIST's training pictures, in memory and in files, four windows; in turns."""
+    figures = []
+    for hidden, batch in (((128,), 128), ((800,), 512)):
+        found: dict[str, list[float]] = {"memory": [], "files": []}
+        for turn in range(rounds + 1):
+            for name, seconds in found.items():
+                work = {"hidden": hidden, "batch": batch, "files": name == "files"}
+                taken = in_processes(1, 1, "reading", work)
+                if turn:
+                    seconds.append(taken)
+        figures.append({"network": "-".join(map(str, (784, *hidden, 10))), "batch": batch, "seconds": found})
+        print(figures[-1], flush=True)
+    return figures
+
+
+PARTS: dict[str, Callable[[int], Any]] = {
+    "ranks": ranks,
+    "steps": steps,
+    "allreduce": allreduce,
+    "overlap": overlap,
+    "shuffling": shuffling,
+    "reading": reading,
+}
 
 
 def in_processes(count: int, threads: int, task: str, argument: Any) -> Any:
@@ -203,10 +245,53 @@ def time_overlap(ranks: Ranks, work: dict[str, Any]) -> dict[str, float]:
         return {name: 1e6 * median_seconds(ranks, way) for name, way in ways.items()}
 
 
+def train_sorted(_: Ranks, work: dict[str, int]) -> float:
+    """The accuracy on the test images, once at the end, after learning from sorted ones; block 0: all shuffled."""
+    mnist = load_dataset("mnist")
+    order = np.argsort(mnist.train_labels, kind="stable")
+    images, labels = mnist.train_images[order], mnist.train_labels[order]
+    if work["block"]:
+        streams.WINDOW_BYTES = 6016 * 784
+        sorted_ = dataclasses.replace(mnist, stream=Shards([(images, labels)], block=work["block"]))
+    else:
+        sorted_ = dataclasses.replace(mnist, train_images=images, train_labels=labels)
+    training = start(find_recipe("standard"), sorted_, work["seed"])
+    for _report in training:
+        pass
+    return training.model.evaluate(mnist.test_images, mnist.test_labels).accuracy
+
+
+def time_reading(_: Ranks, work: dict[str, Any]) -> float:
+    """Median seconds of five epochs, reports aside, after one that does not count."""
+    mnist = load_dataset("mnist")
+    recipe = dataclasses.replace(
+        find_recipe("standard"), hidden=tuple(work["hidden"]), batch_size=work["batch"], validation=0, epochs=100
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if work["files"]:
+            streams.WINDOW_BYTES = mnist.train_images.nbytes // 4
+            arrays = {"images": mnist.train_images, "labels": mnist.train_labels.astype(np.uint8)}
+            for name, array in arrays.items():
+                np.save(Path(folder) / f"{name}.npy", array)
+            stream = Shards([(map_npy(Path(folder) / "images.npy"), map_npy(Path(folder) / "labels.npy"))])
+            mnist = dataclasses.replace(mnist, stream=stream)
+        training = start(recipe, mnist)
+
+        def epoch() -> None:
+            for _step in range(training.steps_per_epoch):
+                training._take_step(training._next_rows())
+            training._position, training.epoch = 0, training.epoch + 1
+
+        with training.at_work():
+            return statistics.median([timed(epoch) for _turn in range(6)][1:])
+
+
 TASKS: dict[str, Callable[[Ranks, Any], Any]] = {
     "steps": time_steps,
     "allreduce": time_allreduce,
     "overlap": time_overlap,
+    "shuffling": train_sorted,
+    "reading": time_reading,
 }
 
 
