@@ -39,7 +39,7 @@ ALLOWED = {
         "training",
     },
     "__main__": {"cli"},
-    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "training", "recipes"},
+    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "parallel", "training", "recipes"},
 }
 NUMPY_ALONE = {"two_layer": {"numpy", "matplotlib"}, "nn": {"numpy"}}
 STANDARD_LIBRARY_OF_NN = {
