@@ -63,8 +63,8 @@ def write(results: dict[str, Any]) -> None:
     for name, tell in (("ranks", tell_ranks), ("allreduce", tell_allreduce), ("overlap", tell_overlap)):
         if name in results:
             parts.append(f"{tell(results[name]['figures'])}\n\nMeasured on {results[name]['machine']}.\n")
-    if {"steps", "allreduce"} <= set(results):
-        parts.append(tell_model(results["steps"]["figures"], results["allreduce"]["figures"]))
+    if {"steps", "allreduce", "ranks"} <= set(results):
+        parts.append(tell_model(*(results[name]["figures"] for name in ("steps", "allreduce", "ranks"))))
     if {"shuffling", "reading"} <= set(results):
         parts.append(tell_streams(results["shuffling"], results["reading"]))
     if (path := DOCS / "gpu.json").exists():
@@ -115,7 +115,7 @@ def tell_overlap(figures: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def tell_model(steps: list[dict[str, Any]], allreduce: dict[str, Any]) -> str:
+def tell_model(steps: list[dict[str, Any]], allreduce: dict[str, Any], ranks: list[dict[str, Any]]) -> str:
     """Speed on more ranks by network, and where it stops paying."""
     links = {"shared memory, fitted": fit(allreduce), **ASSUMED}
     lines = [MODEL]
@@ -132,7 +132,27 @@ def tell_model(steps: list[dict[str, Any]], allreduce: dict[str, Any]) -> str:
     lines.append("*Stops paying*: from there on twice as many ranks are less than 1.2 times as fast.\n")
     draw(steps, links)
     lines.append("![Modelled speed against ranks, for each network](pictures/scaling.png)\n")
+    lines.append(beside_what_was_measured(steps, fit(allreduce), ranks))
     return "\n".join(lines)
+
+
+def beside_what_was_measured(
+    steps: list[dict[str, Any]], link: tuple[float, float], ranks: list[dict[str, Any]]
+) -> str:
+    """Two ranks by the model, for the works that are one of its networks."""
+    lines = [
+        "### The model of two ranks beside what was measured\n",
+        row(["work", "model", "measured"]),
+        row(["---"] * 3),
+    ]
+    lines_of = {figure["network"]: line_through(figure["batches"], figure["microseconds"]) for figure in steps}
+    for figure in ranks:
+        network, _, batch = figure["work"].replace(",", "").partition(" batch ")
+        if network in lines_of:
+            modelled = speed(2, int(batch), *lines_of[network], *link, bytes_of(network))
+            alone, *_, two = (statistics.median(values) for values in figure["microseconds"].values())
+            lines.append(row([figure["work"], f"{modelled:.2f} ×", f"{alone / two:.2f} ×"]))
+    return "\n".join([*lines, ""])
 
 
 def speed(ranks: int, batch: int, fixed: float, each: float, latency: float, bandwidth: float, size: int) -> float:

@@ -69,6 +69,11 @@ def test_a_window_of_many_blocks_has_all_classes_though_the_data_is_sorted():
     assert len(set(read_epoch(Shards(numbered(), block=1000))[0][1])) < 8  # which takes many blocks
 
 
+def test_within_a_window_blocks_are_taken_apart():
+    for numbers, _ in read_epoch(Shards(numbered(), block=32)):
+        assert np.mean(np.diff(numbers) == 1) < 0.1  # as it lies on disk it would be nearly all
+
+
 def test_what_is_held_out_is_not_learned_from():
     for validation in (0.2, 100):
         learned, held_out = Shards(numbered(), block=8).split(validation, np.random.default_rng(0))
