@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from chainrule.data.formats import read_csv, read_idx, read_keras_npz
+from chainrule.data.formats import map_idx, map_npy, read_csv, read_idx, read_keras_npz
 from chainrule.data.photo import read_photo
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, CheckpointError, DataFileError, ModelFileError
@@ -228,6 +228,19 @@ def holds_idx(array):
     assert array.flags.writeable
 
 
+def whole_plain_idx(chance):
+    return _idx(chance)
+
+
+def wrong_plain_idx(chance):
+    return wrong_idx(chance) if chance.random() < 0.2 else damaged(_idx(chance)[0], chance)
+
+
+def holds_map(array):
+    assert array.dtype.kind in "iu"
+    assert array.size == 0 or not array.flags.writeable
+
+
 # ---------------------------------------------------------------------------------------------------- csv
 
 
@@ -308,6 +321,19 @@ STRANGE = (
     *("f8", "f2", "?", "c8", "U2", "S3", "M8[s]", "O", ">i8", "i1", "u8", "V3"),
     [("a", "u1"), ("b", "f4")],
 )
+
+
+def whole_npy(chance):
+    array = chance.choice(list(_npz_arrays(chance).values()))
+    return _npy(array), array
+
+
+def wrong_npy(chance):
+    """Damage anywhere, forged headers, strange dtypes."""
+    if chance.random() < 0.2:
+        return _npy(np.zeros(chance.choice(((), (2,), (0, 2, 3), (1,) * 32)), chance.choice(STRANGE)))
+    content = whole_npy(chance)[0]
+    return _forged_npy(content, chance) if chance.random() < 0.5 else damaged(content, chance)
 
 
 def wrong_npz(chance):
@@ -736,6 +762,8 @@ READERS = {
     reader.name: reader
     for reader in (
         Reader("IDX", read_idx, DataFileError, whole_idx, wrong_idx, holds_idx, equal_arrays),
+        Reader("mapped IDX", map_idx, DataFileError, whole_plain_idx, wrong_plain_idx, holds_map, equal_arrays),
+        Reader("mapped npy", map_npy, DataFileError, whole_npy, wrong_npy, holds_map, equal_arrays),
         Reader("csv", read_csv, DataFileError, whole_csv, wrong_csv, holds_csv, equal_arrays),
         Reader("npz", read_keras_npz, DataFileError, whole_npz, wrong_npz, holds_npz, equal_arrays),
         Reader("model", load_model, ModelFileError, whole_model, wrong_model, holds_model, equal_models),

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from chainrule.data.preparation import Preparation as Preparation
     from chainrule.data.preparation import one_hot as one_hot
     from chainrule.data.preparation import split as split
+    from chainrule.data.streams import Batches as Batches
+    from chainrule.data.streams import Shards as Shards
+    from chainrule.data.streams import endless_digits as endless_digits
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from chainrule.nn.schedules import ExponentialDecay as ExponentialDecay
     from chainrule.nn.schedules import StepDecay as StepDecay
     from chainrule.nn.schedules import WarmupCosine as WarmupCosine
+    from chainrule.parallel import find_ranks as find_ranks
     from chainrule.recipes import RECIPES as RECIPES
     from chainrule.recipes import Recipe as Recipe
     from chainrule.recipes import find_recipe as find_recipe
@@ -74,6 +78,7 @@ _HOMES = {
     "data.deformations": ("Deformation", "Deformer"),
     "data.photo": ("read_photo",),
     "data.preparation": ("Preparation", "one_hot", "split"),
+    "data.streams": ("Batches", "Shards", "endless_digits"),
     "errors": ("ChainruleError",),
     "files.model_file": ("load_model", "save_model"),
     "model": ("Committee", "Evaluation", "Model"),
@@ -86,6 +91,7 @@ _HOMES = {
     "nn.objective": ("Adversary",),
     "nn.optimizers": ("SGD", "Adam", "AdamW", "ExponentialAverage"),
     "nn.schedules": ("Constant", "ExponentialDecay", "StepDecay", "WarmupCosine"),
+    "parallel": ("find_ranks",),
     "recipes": ("RECIPES", "Recipe", "find_recipe", "start"),
     "training.checkpoint": ("load_checkpoint", "save_checkpoint"),
     "training.history": ("History", "Report"),

@@ -25,6 +25,10 @@ AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
 AVX512_KERNEL = "SkylakeX"
 #: A gain below this is not worth an environment variable.
 WORTHWHILE = 1.1
+#: What a person sets to say how many threads BLAS may start.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+_share: int | None = None  # of the cores, where processes share them
 
 
 def describe() -> dict[str, Any]:
@@ -42,9 +46,23 @@ def describe() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many cores this process may use: what it is pinned to, and what its container allows."""
-    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(pinned, _container_limit() or pinned)
+    """How many cores this process may use: its share, of what it is pinned to, and what its container allows."""
+    pinned = len(pinned_cores())
+    return min(pinned, _container_limit() or pinned, _share or pinned)
+
+
+def pinned_cores() -> frozenset[int]:
+    """The numbers of the cores that this process is pinned to; all there are, where it is pinned to none."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def use_cores(count: int) -> None:
+    """Take that many cores from now on, as other processes have the rest."""
+    global _share  # noqa: PLW0603 - the cores are the process's, and so is how many of them it takes
+    _share = count
+    _blas_library().limit(limits=cores(), user_api="blas")
 
 
 def blas() -> dict[str, Any]:

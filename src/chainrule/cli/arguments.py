@@ -39,7 +39,9 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
 
 DataOption = Annotated[
     str,
-    Parameter(help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."),
+    Parameter(
+        help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX or .npy files, .npz or .csv."
+    ),
 ]
 ModelDataOption = Annotated[
     str | None, Parameter(help="As for `train`; where not given, the data the model was trained on.")
@@ -102,6 +104,11 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array 
     images = dataset.train_images if train else dataset.test_images
     if images is None:
         other = "test" if train else "train"
+        if train and dataset.stream is not None:
+            raise DataFileError(
+                f"{dataset.name} has more training pictures than fit into memory, and only chainrule train reads such. "
+                f"Try --split test."
+            )
         raise DataFileError(f"{dataset.name} has no {split} pictures. Try --split {other}.")
     return split, images, dataset.train_labels if train else dataset.test_labels
 

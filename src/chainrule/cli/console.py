@@ -36,6 +36,18 @@ def write_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
+def be_silent() -> None:
+    """Write nothing from here on, as another process speaks for this one."""
+    out.quiet = err.quiet = True
+
+
+def complain(message: str, *, speak: bool = False) -> None:
+    """What went wrong; `speak`: also from a process that is silent otherwise."""
+    err.quiet = err.quiet and not speak
+    err.print("Error: ", style="bold red", end="")
+    err.print(message, markup=False, soft_wrap=True)
+
+
 def note(message: str) -> None:
     """One line for the person who waits."""
     err.print(message, style="dim", markup=False, soft_wrap=True)

@@ -96,4 +96,4 @@ def _tell_choices(json: bool) -> None:
     here = f"at hand, in {folder}" if folder else "not at hand; chainrule data mnist downloads it (11 MB)"
     say(f"mnist     70,000 digits of 28 × 28 pixels: {here}")
     say("digits    1,797 digits of 8 × 8 pixels, enlarged: included")
-    say("a path    a folder of IDX files, a Keras mnist.npz, a Kaggle train.csv or test.csv")
+    say("a path    a folder of IDX or .npy files, a Keras mnist.npz, a Kaggle train.csv or test.csv")

@@ -106,6 +106,11 @@ class Deformer:
     ------
     ShapeError, DtypeError
         If the shape is not two whole numbers from 1, or the dtype neither of the two.
+
+    Attributes
+    ----------
+    numbers : int
+        How many numbers from [0, 1) are drawn for a picture.
     """
 
     def __init__(
@@ -122,6 +127,7 @@ class Deformer:
         self._fields = like = device.put(_fields(deformation, self.shape).astype(dtype))
         self._padded = np.zeros_like(like, shape=(self._block, height + 2, width + 2))
         self._coefficients = np.empty((self._block, 2, len(self._fields)), dtype)
+        self.numbers = 2 * len(self._fields)
         self._places = np.empty_like(like, shape=(2, self._block, height * width))
         self._corners = np.empty_like(self._places)
         self._starts = device.put((height + 2) * (width + 2) * np.arange(self._block)[:, np.newaxis])

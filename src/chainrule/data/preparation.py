@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,17 +111,26 @@ class Preparation:
         check_images(images)
         if images.size == 0:
             raise ShapeError(f"A preparation is fitted to one image or more, and their shape is {images.shape}.")
-        shape = (images.shape[1], images.shape[2])
-        if not standardise:
-            return cls(shape)
-        total = np.zeros(shape[0] * shape[1])
-        squares = np.zeros_like(total)
-        for start in range(0, len(images), _BLOCK):  # in blocks, so that memory stays flat
-            block = flatten(images[start : start + _BLOCK]).astype(np.float64)
-            total += block.sum(axis=0)
-            squares += np.einsum("ij,ij->j", block, block)
-        mean = total / len(images)
-        variance = np.maximum(squares / len(images) - mean**2, 0)
+        blocks = (
+            images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK)
+        )  # so that memory stays flat
+        return cls.fit_parts(blocks, standardise=standardise)
+
+    @classmethod
+    def fit_parts(cls, parts: Iterable[Bytes], *, standardise: bool = False) -> Preparation:
+        """Learn from training pictures that come in parts, at least one; as `fit` does, with its errors."""
+        total = squares = np.zeros(1)
+        count, shape = 0, (0, 0)
+        for images in parts:
+            check_images(images)
+            count, shape = count + len(images), (images.shape[1], images.shape[2])
+            if not standardise:
+                return cls(shape)
+            block = flatten(images).astype(np.float64)
+            total = total + block.sum(axis=0)
+            squares = squares + np.einsum("ij,ij->j", block, block)
+        mean = total / count
+        variance = np.maximum(squares / count - mean**2, 0)
         return cls(shape, mean / 255, np.sqrt(variance) / 255)
 
     def transform(self, images: Bytes, out: Floats | None = None, dtype: DTypeLike = np.float32) -> Floats:
