@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from chainrule.data.preparation import one_hot as one_hot
     from chainrule.data.preparation import split as split
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
+    from chainrule.files.onnx import save_onnx as save_onnx
+    from chainrule.files.onnx_import import load_onnx as load_onnx
     from chainrule.model import Committee as Committee
     from chainrule.model import Evaluation as Evaluation
     from chainrule.model import Model as Model
@@ -75,7 +78,10 @@ _HOMES = {
     "data.photo": ("read_photo",),
     "data.preparation": ("Preparation", "one_hot", "split"),
     "errors": ("ChainruleError",),
+    "files.mlp_classifier": ("from_mlp_classifier",),
     "files.model_file": ("load_model", "save_model"),
+    "files.onnx": ("save_onnx",),
+    "files.onnx_import": ("load_onnx",),
     "model": ("Committee", "Evaluation", "Model"),
     "nn.activations": ("LeakyReLU", "ReLU", "Sigmoid", "Tanh", "softmax"),
     "nn.gradient_check": ("gradient_check",),

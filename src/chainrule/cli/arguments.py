@@ -34,7 +34,7 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
             numbers.append(int(token.value))
         except ValueError:
             raise ValueError(f"{token.value} is not a whole number.") from None  # cyclopts names the option
-    return numbers if type_ in (list, list[int]) else numbers[0]
+    return numbers if type_ in (list, list[int], tuple[int, int]) else numbers[0]
 
 
 DataOption = Annotated[

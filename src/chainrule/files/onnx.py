@@ -21,7 +21,7 @@ from typing import Any
 from chainrule.atomic import replace_file
 from chainrule.errors import InputError, MissingPackageError
 from chainrule.files.tensors import write_json
-from chainrule.model import Committee, Model, require_finite_parameters
+from chainrule.model import Committee, Model, Predictor, require_finite_parameters
 from chainrule.nn.activations import LeakyReLU
 from chainrule.nn.arrays import Array
 from chainrule.nn.layers import Dense, Dropout, Layer
@@ -47,7 +47,7 @@ def require_onnx() -> ModuleType:
     return onnx
 
 
-def save_onnx(model: Model | Committee, path: str | Path) -> None:
+def save_onnx(model: Predictor, path: str | Path) -> None:
     """Write a model, or a committee, as an ONNX file, replacing an old one in one step.
 
     The graph computes in the model's dtype: opset 17, IR version 8. Its input is `pixels`, uint8, shape
@@ -72,10 +72,10 @@ def save_onnx(model: Model | Committee, path: str | Path) -> None:
     replace_file(Path(path), pack_onnx(model))
 
 
-def pack_onnx(model: Model | Committee) -> bytes:
+def pack_onnx(model: Predictor) -> bytes:
     """The bytes that `save_onnx` writes, checked by onnx's own checker; arguments and errors as there."""
     onnx = require_onnx()
-    members = model.models if isinstance(model, Committee) else (model,)
+    members = _members(model)
     for member in members:
         require_finite_parameters(member.network)
     size = sum(member.network.parameters.nbytes for member in members)
@@ -86,7 +86,15 @@ def pack_onnx(model: Model | Committee) -> bytes:
     return bytes(packed.SerializeToString())
 
 
-def _packed(onnx: ModuleType, model: Model | Committee, members: tuple[Model, ...]) -> Any:
+def _members(model: Predictor) -> tuple[Model, ...]:
+    if isinstance(model, Committee):
+        return model.models
+    if isinstance(model, Model):
+        return (model,)
+    raise InputError(f"{type(model).__name__} cannot be written as ONNX; expected a Model or a Committee.")
+
+
+def _packed(onnx: ModuleType, model: Predictor, members: tuple[Model, ...]) -> Any:
     """The whole file as onnx's ModelProto."""
     graph = _Graph(onnx)
     _add_members(graph, members)
@@ -124,7 +132,7 @@ def _description(members: tuple[Model, ...]) -> str:
     return f"{kind} ({', '.join(networks)}) by chainrule. pixels: raw pictures, uint8; the preparation is in the graph."
 
 
-def _metadata(model: Model | Committee) -> dict[str, str]:
+def _metadata(model: Predictor) -> dict[str, str]:
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import InputError, ModelFileError
+from chainrule.errors import InputError, ModelFileError, ShapeError
 from chainrule.files.model_file import MOST_LAYERS, require_finite_rows
 from chainrule.files.onnx import FORMAT, VERSION
 from chainrule.files.onnx_content import read_content
@@ -81,7 +81,9 @@ def load_onnx(
     content, reading = _read(path)
     if reading.takes_bytes and not (largest_pixel is mean is deviation is None):
         raise InputError(f"{path} reads pictures as they are, and says itself how to scale them: leave that out.")
-    shape = picture_shape(_pixels(reading), image_shape or _shape_of_input(reading))
+    shape = picture_shape(_pixels(reading), _shape_of_input(reading) or image_shape)
+    if image_shape not in (None, shape):
+        raise ShapeError(f"image_shape is {image_shape!r}, and {path} says {shape}: leave it out.")
     try:
         return _model(path, content, reading, shape, UNCHANGED if reading.takes_bytes else told)
     except InputError as error:

@@ -35,7 +35,7 @@ def test_the_pickle_itself_is_not_replaced(run, tmp_path):
     (tmp_path / "p.safetensors").write_bytes(pickle.dumps(init_params(seed=4)))
     finished = run("import", "p.safetensors", "--model", "p.safetensors")
     assert finished.code == 2
-    assert "would be both the pickle and --model" in finished.err
+    assert "would be both the file to import and --model" in finished.err
 
 
 def test_an_unknown_activation_is_named(run, tmp_path):
