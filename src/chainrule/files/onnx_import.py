@@ -81,9 +81,10 @@ def load_onnx(
     content, reading = _read(path)
     if reading.takes_bytes and not (largest_pixel is mean is deviation is None):
         raise InputError(f"{path} reads pictures as they are, and says itself how to scale them: leave that out.")
-    shape = picture_shape(_pixels(reading), _shape_of_input(reading) or image_shape)
-    if image_shape not in (None, shape):
-        raise ShapeError(f"image_shape is {image_shape!r}, and {path} says {shape}: leave it out.")
+    said = _shape_of_input(reading)
+    shape = picture_shape(_pixels(reading), said if image_shape is None else image_shape)
+    if said not in (None, shape):
+        raise ShapeError(f"image_shape is {shape}, and {path} says {said}: leave it out.")
     try:
         return _model(path, content, reading, shape, UNCHANGED if reading.takes_bytes else told)
     except InputError as error:
