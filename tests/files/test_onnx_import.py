@@ -45,6 +45,7 @@ def graph_of(nodes, constants, *, shape=("N", 4), kind=FLOAT, outputs=("y",), me
     opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
     file = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
     if metadata:
+        file.producer_name = "chainrule"
         onnx.helper.set_model_props(file, metadata)
     return file
 

@@ -28,6 +28,7 @@ from chainrule.nn.layers import Dense, Dropout, Layer
 
 OPSET = 17
 IR_VERSION = 8
+PRODUCER = "chainrule"
 FORMAT = "chainrule-model"
 VERSION = "1"
 #: The longest file: protobuf, which ONNX is written in, counts bytes in 31 bits.
@@ -114,8 +115,8 @@ def _packed(onnx: ModuleType, model: Predictor, members: tuple[Model, ...]) -> A
         ),
         ir_version=IR_VERSION,
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-        producer_name="chainrule",
-        producer_version=version("chainrule"),
+        producer_name=PRODUCER,
+        producer_version=version(PRODUCER),
         doc_string=_description(members),
     )
     onnx.helper.set_model_props(packed, _metadata(model))

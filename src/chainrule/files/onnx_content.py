@@ -52,7 +52,7 @@ def read_content(path: Path) -> Any:
     from google.protobuf.message import DecodeError
 
     content = _bytes(path)
-    _require_few_objects(memoryview(content), onnx.ModelProto.DESCRIPTOR)
+    _count_objects(memoryview(content), onnx.ModelProto.DESCRIPTOR)
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
@@ -80,30 +80,29 @@ def _bytes(path: Path) -> bytes:
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
-def _require_few_objects(content: memoryview, descriptor: Any) -> None:
-    """Refuse what protobuf would make more than `MOST_OBJECTS` objects of."""
-    waiting = [(content, descriptor, 0)]
-    count = 0
-    while waiting:
-        message, kind, depth = waiting.pop()
-        place = 0
-        while place < len(message):
-            key, place = _varint(message, place)
-            field = kind.fields_by_number.get(key >> 3)
-            count += 1
-            if key & 7 == _LENGTH:
-                size, place = _varint(message, place)
-                inner, place = message[place : place + size], place + size
-                if field is not None and field.message_type is not None:
-                    waiting.append((inner, field.message_type, depth + 1))
-                elif field is not None and field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64):
-                    count += size  # numbers in a row, of a byte or more each
-            else:
-                place = _after(message, place, key & 7)
-            if count > MOST_OBJECTS or depth > DEEPEST:
-                raise InputError(f"it has more than {MOST_OBJECTS:,} parts, or parts in parts without end")
-        if place > len(message):
-            raise InputError("it is no ONNX file, or damaged or cut short")
+def _count_objects(message: memoryview, descriptor: Any, count: int = 0, depth: int = 0) -> int:
+    """How many objects protobuf would make, `count` included; an InputError where they are too many."""
+    if depth > DEEPEST:
+        raise InputError("it has parts in parts without end")
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        field = descriptor.fields_by_number.get(key >> 3)
+        count += 1
+        if key & 7 == _LENGTH:
+            size, place = _varint(message, place)
+            inner, place = message[place : place + size], place + size
+            if field is not None and field.message_type is not None:
+                count = _count_objects(inner, field.message_type, count, depth + 1)
+            elif field is not None and field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64):
+                count += size  # numbers in a row, of a byte or more each
+        else:
+            place = _after(message, place, key & 7)
+        if count > MOST_OBJECTS:
+            raise InputError(f"it has more than {MOST_OBJECTS:,} parts")
+    if place > len(message):
+        raise InputError("it is no ONNX file, or damaged or cut short")
+    return count
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:

@@ -132,10 +132,10 @@ class _Reader:
         """Take in one node."""
         try:
             value = self._meaning(node)
+            self._take_room(value)
         except InputError as error:
             name = node.name or ", ".join(node.output)
             raise InputError(f"the node {name!r:.60} ({node.op_type:.40}) {error}") from error
-        self._take_room(value)
         self.values[node.output[0]] = value
 
     def result(self) -> Reading:

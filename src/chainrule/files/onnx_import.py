@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.errors import InputError, ModelFileError, ShapeError
 from chainrule.files.model_file import MOST_LAYERS, require_finite_rows
-from chainrule.files.onnx import FORMAT, VERSION
+from chainrule.files.onnx import FORMAT, PRODUCER, VERSION
 from chainrule.files.onnx_content import read_content
 from chainrule.files.onnx_graph import Reading, Rows, read_graph
 from chainrule.files.perceptron import (
@@ -154,8 +154,12 @@ def _layers(rows: Rows) -> list[Affine | Layer]:
 def _own_words(content: Any) -> tuple[list[str] | None, dict[str, Any] | None]:
     """Class names and facts, where `save_onnx` wrote them."""
     words = {entry.key: entry.value for entry in content.metadata_props}
-    if words.get("format") != FORMAT or words.get("version") != VERSION:
+    if content.producer_name != PRODUCER:
         return None, None
+    if words.get("format") != FORMAT or words.get("version") != VERSION:
+        raise InputError(
+            f"{PRODUCER} wrote it, and its metadata are not all there: it is cut short, or of another version"
+        )
     if max(map(len, words.values())) > LARGEST_HEADER:
         raise InputError(f"its metadata are longer than {LARGEST_HEADER:,} characters")
     try:
