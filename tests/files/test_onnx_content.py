@@ -190,6 +190,11 @@ def test_two_inputs_are_refused(tmp_path, file):
     refused(tmp_path, file, "it has 2 inputs; expected one, the pictures")
 
 
+def test_names_that_are_no_text_are_refused(tmp_path, file):
+    """protobuf would hand them out as bytes."""
+    refused(tmp_path, file.SerializeToString().replace(b"relu1.output", b"relu\xff.output"), "a name in it is no UTF-8")
+
+
 def test_long_names_do_not_fill_the_screen(tmp_path, file):
     relu = node(file, "relu1")
     relu.op_type = "X" * 100_000

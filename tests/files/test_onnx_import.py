@@ -196,8 +196,9 @@ def test_pictures_that_are_no_squares_have_the_files_shape_or_one_that_is_told(t
     assert imported(tmp_path, graph_of(LAYERS, weights, shape=("N", 6)), image_shape=(2, 3)).preparation.shape == (2, 3)
     nodes = [node("Flatten", "x", "scaled"), SCALED, *LAYERS[1:]]
     assert imported(tmp_path, graph_of(nodes, weights, shape=("N", 3, 2))).preparation.shape == (3, 2)
+    with pytest.raises(ModelFileError, match=r"model\.onnx\. .* 6 pixels, which make no square\. Give image_shape"):
+        imported(tmp_path, graph_of(LAYERS, weights, shape=("N", 6)))
     for options, message in [
-        ({}, r"6 pixels, which make no square. Give image_shape"),
         ({"image_shape": (2, 2)}, r"image_shape is \(2, 2\); the network reads 6 pixels"),
         ({"image_shape": 6}, "image_shape is 6"),
     ]:

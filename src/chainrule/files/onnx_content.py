@@ -94,6 +94,8 @@ def _count_objects(message: memoryview, descriptor: Any, count: int = 0, depth: 
             inner, place = message[place : place + size], place + size
             if field is not None and field.message_type is not None:
                 count = _count_objects(inner, field.message_type, count, depth + 1)
+            elif field is not None and field.type == field.TYPE_STRING:
+                _require_text(inner)
             elif field is not None and field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64):
                 count += size  # numbers in a row, of a byte or more each
         else:
@@ -103,6 +105,14 @@ def _count_objects(message: memoryview, descriptor: Any, count: int = 0, depth: 
     if place > len(message):
         raise InputError("it is no ONNX file, or damaged or cut short")
     return count
+
+
+def _require_text(content: memoryview) -> None:
+    """Refuse what is no UTF-8, and would come out of protobuf as bytes among the texts."""
+    try:
+        str(content, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError("it is no ONNX file, or damaged: a name in it is no UTF-8") from error
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:

@@ -81,10 +81,7 @@ def load_onnx(
     content, reading = _read(path)
     if reading.takes_bytes and not (largest_pixel is mean is deviation is None):
         raise InputError(f"{path} reads pictures as they are, and says itself how to scale them: leave that out.")
-    said = _shape_of_input(reading)
-    shape = picture_shape(_pixels(reading), said if image_shape is None else image_shape)
-    if said not in (None, shape):
-        raise ShapeError(f"image_shape is {shape}, and {path} says {said}: leave it out.")
+    shape = _shape(path, reading, image_shape)
     try:
         return _model(path, content, reading, shape, UNCHANGED if reading.takes_bytes else told)
     except InputError as error:
@@ -102,6 +99,20 @@ def _read(path: Path) -> tuple[Any, Reading]:
     except InputError as error:
         raise _refusal(path, error) from error
     return content, reading
+
+
+def _shape(path: Path, reading: Reading, told: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of a picture, which the file or the caller knows."""
+    said = _shape_of_input(reading)
+    try:
+        shape = picture_shape(_pixels(reading), said if told is None else told)
+    except ShapeError as error:
+        if told is not None:
+            raise
+        raise ModelFileError(f"Cannot import {path}. {error}") from error
+    if said not in (None, shape):
+        raise ShapeError(f"image_shape is {shape}, and {path} says {said}: leave it out.")
+    return shape
 
 
 def _refusal(path: Path, error: Exception) -> ModelFileError:
