@@ -8,7 +8,7 @@ from chainrule.data.formats import write_kaggle_csv
 def test_data_says_what_there_is_to_choose_from(run):
     finished = run("data")
     assert finished.code == 0
-    assert [line.split()[0] for line in finished.out.splitlines()] == ["mnist", "digits", "a"]
+    assert [line.split()[0] for line in finished.out.splitlines()] == ["mnist", "digits", "kaggle", "a"]
 
 
 def test_a_data_set_is_described_by_counts_shape_source_and_checksums(run):

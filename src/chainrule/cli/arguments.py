@@ -39,7 +39,9 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
 
 DataOption = Annotated[
     str,
-    Parameter(help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."),
+    Parameter(
+        help="mnist, digits, kaggle, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."
+    ),
 ]
 ModelDataOption = Annotated[
     str | None, Parameter(help="As for `train`; where not given, the data the model was trained on.")
@@ -108,6 +110,8 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array 
 
 def require_labels(dataset: Dataset, labels: Array | None) -> Array:
     """Refuse pictures of which nobody knows what they are."""
+    if labels is None and dataset.train_labels is not None:
+        raise DataFileError(f"The test pictures of {dataset.name} have no labels. Try --split train.")
     if labels is None:
         raise DataFileError(f"{dataset.name} has no labels. To label its pictures: chainrule predict {dataset.name}")
     return labels
