@@ -24,7 +24,7 @@ def require_digits(class_names: Sequence[str]) -> None:
     strange = [name for name in class_names if name not in LABELS]
     if strange:
         raise ModelFileError(
-            f"The model's classes are {', '.join(class_names):.80}; Kaggle's labels are 0 to 9. Train one on train.csv: "
+            f"The model's classes are {', '.join(class_names):.80}; Kaggle's labels are 0 to 9. Train another: "
             f"chainrule train --data train.csv"
         )
 

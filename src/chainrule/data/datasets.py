@@ -73,8 +73,8 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
 
     Parameters
     ----------
-    name_or_path : "auto", "mnist", "digits", "kaggle", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file; a Path
-        is never one of the names
+    name_or_path : "auto", "mnist", "digits", "kaggle", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip
+        file; a Path is never one of the names
 
     Returns
     -------

@@ -16,6 +16,7 @@ from chainrule.errors import ChainruleError, DataFileError, DownloadError, Missi
 
 COMPETITION = "digit-recognizer"
 PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
+TOKENS = "https://www.kaggle.com/settings/api"
 TRAINING_ROWS, TEST_ROWS = 42_000, 28_000
 FILES = ("train.csv", "test.csv")
 
@@ -27,13 +28,13 @@ BY_HAND = (
 NO_CREDENTIALS = (
     "Kaggle gives its files to who is signed in, and here is nobody.\n"
     f"  1. Sign in at https://www.kaggle.com, and accept the competition's rules: {PAGE}/rules\n"
-    "  2. Make a token at https://www.kaggle.com/settings/api. Save it as ~/.kaggle/access_token, or set\n"
+    f"  2. Make a token at {TOKENS}. Save it as ~/.kaggle/access_token, or set\n"
     "     KAGGLE_API_TOKEN to it. (An older kaggle.json in ~/.kaggle will do, or KAGGLE_USERNAME and KAGGLE_KEY.)\n"
     "  3. Type again: chainrule data kaggle"
 )
 WRONG_CREDENTIALS = (
     "Kaggle does not know the token or key that it was given (401). Make a new one at "
-    "https://www.kaggle.com/settings/api, save it as ~/.kaggle/access_token or set KAGGLE_API_TOKEN to it, and type "
+    f"{TOKENS}, save it as ~/.kaggle/access_token or set KAGGLE_API_TOKEN to it, and type "
     "again: chainrule data kaggle"
 )
 RULES = (
@@ -67,7 +68,7 @@ def download_kaggle() -> Path:
             folder = Path(kagglehub.competition_download(COMPETITION))
     except ImportError as error:
         raise MissingPackageError(
-            f"Kaggle's files are fetched by kagglehub, which is not installed: pip install 'chainrule[kaggle]'\n{BY_HAND}"
+            "kagglehub, which fetches Kaggle's files, is not installed: pip install 'chainrule[kaggle]'\n" + BY_HAND
         ) from error
     except Exception as error:  # kagglehub raises whatever its parts raise
         raise DownloadError(f"{_reason(error)}\n{BY_HAND}") from error
@@ -113,21 +114,18 @@ def _reason(error: Exception) -> str:
     import requests
     from kagglehub.exceptions import UnauthenticatedError
 
+    said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, UnauthenticatedError):
         return NO_CREDENTIALS
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status == 401:
-        return WRONG_CREDENTIALS
-    if status == 403:
-        return RULES
-    said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     if status is not None:
-        return f"Kaggle could not be asked for its files: it answered {status} ({said}). Try again later."
+        refused = f"Kaggle did not give its files, and answered {status} ({said}). Try again later."
+        return {401: WRONG_CREDENTIALS, 403: RULES}.get(status, refused)
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return "Kaggle cannot be reached. Look whether this computer is online."
     if "credentials file" in said:
-        return f"{said}. Make a new token at https://www.kaggle.com/settings/api and save it as ~/.kaggle/access_token."
+        return f"{said}. Make a new token at {TOKENS} and save it as ~/.kaggle/access_token."
     if isinstance(error, OSError) and error.filename is not None:
         place = f"Kaggle's files cannot be stored in {error.filename}: {error.strerror}."
         return f"{place} KAGGLEHUB_CACHE can name another folder."
-    return f"kagglehub could not fetch Kaggle's files: {type(error).__name__}, {said}. Try again."
+    return f"kagglehub could not fetch Kaggle's files: {type(error).__name__}, {said.rstrip('.')}. Try again."
