@@ -36,7 +36,7 @@ STREAMS = """\
 A folder of more than a gigabyte of training pictures stays on disk. An epoch takes its blocks of 128 pictures in random
 order, fills a window of 64 MB with them and takes the window's pictures in random order, while a thread reads the next
 window. `tests/large.py` trains on 16 GB of pictures (in files that are holes, which take no room) and prints the most
-memory that was resident, pages of mapped files included (`ru_maxrss`); a test holds it below 400 MB, and flat.
+memory that was resident, pages of mapped files included; a test holds it below 400 MB, and flat.
 
 Sorted by class is the worst that can be. *Blocks and windows* has a tenth of MNIST in a window and 668 blocks in it, as
 many as a large data set has; *windows of two blocks* shows what becomes of it where they are too few. The recipe is

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from PIL import Image
 
 from chainrule.data.formats import map_idx, map_npy, read_csv, read_idx, read_keras_npz
@@ -33,6 +34,8 @@ from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, CheckpointError, DataFileError, ModelFileError
 from chainrule.files.legacy import read_pickled_parameters
 from chainrule.files.model_file import FORMAT, VERSION, load_model
+from chainrule.files.onnx import pack_onnx
+from chainrule.files.onnx_import import load_onnx
 from chainrule.files.tensors import pack_tensors
 from chainrule.model import Model
 from chainrule.nn.layers import Dropout
@@ -519,6 +522,92 @@ def equal_models(model, expected):
     )
 
 
+# ---------------------------------------------------------------------------------------------------- ONNX
+
+
+@cache
+def _onnx_files() -> tuple[tuple[bytes, Model], ...]:
+    """Models as ONNX, and what comes back: the same without dropout."""
+    files = []
+    for _, model in _models():
+        layers = [layer for layer in model.network.layers if not isinstance(layer, Dropout)]
+        network = Network(layers, parameters=model.network.parameters)
+        files.append((pack_onnx(model), Model(network, model.preparation, model.class_names, model.facts)))
+    return tuple(files)
+
+
+def whole_onnx(chance):
+    return chance.choice(_onnx_files())
+
+
+OPERATORS = (
+    *("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Softmax", "ArgMax", "Flatten"),
+    *("Reshape", "Cast", "Identity", "Shape", "Gather", "Concat", "Transpose", "Constant", "Dropout", "ZipMap", "Loop"),
+)
+
+
+def wrong_onnx(chance):
+    """Nodes, arrays and attributes changed, and written as protobuf again."""
+    model = onnx.ModelProto.FromString(chance.choice(_onnx_files())[0])
+    for _ in range(chance.randint(1, 3)):
+        chance.choice((_wrong_node, _wrong_node, _wrong_array, _wrong_attribute, _wrong_end))(model.graph, chance)
+    return model.SerializeToString()
+
+
+def _wrong_node(graph, chance):
+    node = chance.choice(graph.node)
+    way = chance.randrange(6)
+    names = [name for other in graph.node for name in (*other.input, *other.output)] + ["", "nothing"]
+    if way == 0:
+        node.op_type = chance.choice(OPERATORS)
+    elif way == 1 and node.input:
+        node.input[chance.randrange(len(node.input))] = chance.choice(names)
+    elif way == 2:
+        node.input.append(chance.choice(names))
+    elif way == 3 and node.output:
+        node.output[0] = chance.choice(names)
+    elif way == 4:
+        node.domain = chance.choice(("ai.onnx", "ai.onnx.ml", "com.microsoft"))
+    else:
+        graph.node.insert(chance.randrange(len(graph.node) + 1), chance.choice(graph.node))
+
+
+def _wrong_array(graph, chance):
+    array = chance.choice(graph.initializer)
+    way = chance.randrange(5)
+    if way == 0:
+        array.data_type = chance.choice((0, 1, 2, 6, 7, 8, 10, 11, 16, 99))
+    elif way == 1:
+        array.dims.append(chance.choice((0, 1, -1, 2**31, 2**62)))
+    elif way == 2 and array.dims:
+        array.dims[0] = chance.choice((0, 1, 3, 2**40, -(2**40)))
+    elif way == 3:
+        array.raw_data = damaged(array.raw_data, chance)
+    else:
+        array.data_location = onnx.TensorProto.EXTERNAL
+        array.external_data.add(key="location", value=chance.choice(("", "..", "input", "../input", "/dev/zero", "\0")))
+
+
+def _wrong_attribute(graph, chance):
+    node = chance.choice(graph.node)
+    name = chance.choice(("axis", "transA", "transB", "alpha", "beta", "to", "perm", "value", "offset", "keepdims"))
+    value = chance.choice((0, 1, -1, 2**40, 0.0, float("nan"), float("inf"), "text", [1, 0], [0.5]))
+    node.attribute.append(onnx.helper.make_attribute(name, value))
+
+
+def _wrong_end(graph, chance):
+    way = chance.randrange(4)
+    if way == 0:
+        graph.output[0].name = chance.choice([name for node in graph.node for name in node.output])
+    elif way == 1:
+        graph.input.append(graph.output[0])
+    elif way == 2:
+        graph.input[0].type.tensor_type.elem_type = chance.choice((0, 1, 2, 7, 8, 11))
+    else:
+        dims = graph.input[0].type.tensor_type.shape.dim
+        dims[chance.randrange(len(dims))].dim_value = chance.choice((0, 1, 2, 2**31, -1))
+
+
 SETTINGS = {"recipe": {"epochs": 3, "hidden": [3]}, "seed": 0}
 
 
@@ -767,6 +856,7 @@ READERS = {
         Reader("csv", read_csv, DataFileError, whole_csv, wrong_csv, holds_csv, equal_arrays),
         Reader("npz", read_keras_npz, DataFileError, whole_npz, wrong_npz, holds_npz, equal_arrays),
         Reader("model", load_model, ModelFileError, whole_model, wrong_model, holds_model, equal_models),
+        Reader("ONNX", load_onnx, ModelFileError, whole_onnx, wrong_onnx, holds_model, equal_models),
         Reader(
             "checkpoint",
             read_checkpoint,

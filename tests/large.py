@@ -28,7 +28,7 @@ def write(folder):
 
 
 def megabytes():
-    """The most that was resident so far, pages of mapped files included; `ru_maxrss` would count the parent's as well."""
+    """The most that was resident so far, mapped pages included; `ru_maxrss` would count the parent's as well."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 

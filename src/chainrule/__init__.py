@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from chainrule.data.streams import Shards as Shards
     from chainrule.data.streams import endless_digits as endless_digits
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
+    from chainrule.files.onnx import save_onnx as save_onnx
+    from chainrule.files.onnx_import import load_onnx as load_onnx
     from chainrule.model import Committee as Committee
     from chainrule.model import Evaluation as Evaluation
     from chainrule.model import Model as Model
@@ -80,7 +83,10 @@ _HOMES = {
     "data.preparation": ("Preparation", "one_hot", "split"),
     "data.streams": ("Batches", "Shards", "endless_digits"),
     "errors": ("ChainruleError",),
+    "files.mlp_classifier": ("from_mlp_classifier",),
     "files.model_file": ("load_model", "save_model"),
+    "files.onnx": ("save_onnx",),
+    "files.onnx_import": ("load_onnx",),
     "model": ("Committee", "Evaluation", "Model"),
     "nn.activations": ("LeakyReLU", "ReLU", "Sigmoid", "Tanh", "softmax"),
     "nn.gradient_check": ("gradient_check",),

@@ -158,6 +158,7 @@ class MpiRanks(Ranks):
         return True
 
     def abort(self, exit_code: int) -> NoReturn:
+        time.sleep(0.5)  # mpiexec drops what this process has just said if it is to end at once
         self._world.Abort(exit_code)
         os._exit(exit_code)  # Abort may come back before it has ended this process
 

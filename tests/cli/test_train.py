@@ -100,7 +100,7 @@ def test_data_without_a_test_part_gives_null(run, tmp_path):
     write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:300], digits.train_labels[:300])
     result = run("train", "--data", tmp_path / "train.csv", "--epochs", 2, "--json").json
     assert result["test_accuracy"] is None
-    assert "this data has no test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
+    assert "this data has no labelled test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
 
 
 def test_a_folder_of_idx_files_is_trained_on(run, tmp_path):

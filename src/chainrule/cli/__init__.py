@@ -10,7 +10,8 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from chainrule.cli.console import be_silent, complain, note, write_utf8
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
-from chainrule.cli.import_parameters import import_parameters
+from chainrule.cli.export import export
+from chainrule.cli.import_model import import_model
 from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.recipes import recipes
@@ -37,7 +38,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "data": data,
     "recipes": recipes,
-    "import": import_parameters,
+    "export": export,
+    "import": import_model,
     "info": info,
 }
 for position, (name, command) in enumerate(_COMMANDS.items()):

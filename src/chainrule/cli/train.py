@@ -317,7 +317,7 @@ def _tell(
     from chainrule.cli.terminal import grey, print_pictures, trimmed
 
     if evaluation is None:
-        say("Test accuracy    not measured: this data has no test images")
+        say("Test accuracy    not measured: this data has no labelled test images")
     else:
         low, high = evaluation.interval
         say(f"Test accuracy    {percent(evaluation.accuracy)}", style="bold")

@@ -2,6 +2,7 @@
 
     mnist       70,000 digits, verified: from $CHAINRULE_DATA/mnist, else the user's cache, else downloaded there
     digits      1,797 digits of 8 × 8 pixels that come with chainrule
+    kaggle      70,000 digits of Kaggle's competition "Digit Recognizer", of which 28,000 are to be labelled
     auto        mnist when it can be had from any of these, otherwise digits; `source` says which, and why
     a folder    four IDX files named as MNIST's are; or .npy files, train-images.npy and train-labels.npy, and likewise
                 test-…; either of them in several pieces, train-images-0.npy with train-labels-0.npy, and so on
@@ -32,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data import download
+from chainrule.data import download, kaggle
 from chainrule.data.formats import check_digits, idx_sha256, map_idx, map_npy, read_csv, read_idx, read_keras_npz
 from chainrule.data.photo import fit_and_centre
 from chainrule.data.streams import Shards
@@ -41,7 +42,7 @@ from chainrule.errors import DataFileError, DownloadError, InputError, OutputErr
 Bytes = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
-NAMES = ("auto", "mnist", "digits")
+NAMES = ("auto", "mnist", "digits", "kaggle")
 CLASS_NAMES = tuple("0123456789")
 FOLDER_VARIABLE = "CHAINRULE_DATA"
 #: Bytes of training pictures from which on they stay on disk.
@@ -84,8 +85,8 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
 
     Parameters
     ----------
-    name_or_path : "auto", "mnist", "digits", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file; a Path
-        is never one of the names
+    name_or_path : "auto", "mnist", "digits", "kaggle", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip
+        file; a Path is never one of the names
 
     Returns
     -------
@@ -102,7 +103,9 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
     InputError
         If it is neither a str nor a Path.
     DownloadError, OutputError
-        If "mnist" is not at hand and cannot be downloaded, or not be stored.
+        If "mnist" or "kaggle" is not at hand and cannot be downloaded, or not be stored.
+    MissingPackageError
+        If "kaggle" is asked for, and kagglehub is not installed.
     """
     _check_name(name_or_path)
     if name_or_path == "auto":
@@ -111,6 +114,8 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
         return _load_mnist()
     if name_or_path == "digits":
         return _load_digits()
+    if name_or_path == "kaggle":
+        return _load_kaggle()
     return _load_path(name_or_path)
 
 
@@ -254,6 +259,20 @@ def _load_digits() -> Dataset:
         name="digits",
         files=(path,),
     )
+
+
+def _load_kaggle() -> Dataset:
+    folder = kaggle.download_kaggle()
+    paths = tuple(folder / name for name in kaggle.FILES)
+    try:
+        (train_images, train_labels), (test_images, test_labels) = (read_csv(path) for path in paths)
+    except DataFileError as error:
+        raise kaggle.again_after(error, folder) from error
+    kaggle.require_kaggles(paths[0], len(train_images), train_labels is not None)
+    kaggle.require_kaggles(paths[1], len(test_images), test_labels is not None)
+    counts = f"{len(train_images):,} training images and {len(test_images):,} to label"
+    source = f"Kaggle's Digit Recognizer, {counts}, from {folder}"
+    return Dataset(train_images, train_labels, test_images, None, CLASS_NAMES, source, "kaggle", paths)
 
 
 def _enlarged(images: Bytes) -> Bytes:

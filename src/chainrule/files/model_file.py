@@ -107,12 +107,12 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array], allow_non_fin
     mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     network = _network(_layers(metadata), tensors)
     model = Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
-    _require_finite_rows(model)
+    require_finite_rows(model)
     return model
 
 
-def _require_finite_rows(model: Model) -> None:
-    """Refuse a mean so large, or a deviation so small, that no picture could be prepared with it."""
+def require_finite_rows(model: Model) -> None:
+    """Refuse a mean so large, or a deviation so small, that no picture could be prepared with it: a ModelFileError."""
     extremes = np.zeros((2, *model.preparation.shape), np.uint8)
     extremes[1] = 255
     with np.errstate(all="ignore"):
