@@ -26,6 +26,7 @@ class BatchGradient:
     images, labels, preparation, network : as `Training` has them
     capacity : int; rows in a block
     loss, deformation, adversary, device : as `Training` takes them
+    sample_weight : float array, shape (N,), optional; their mean over the rows that are learned from is 1
 
     Attributes
     ----------
@@ -44,10 +45,11 @@ class BatchGradient:
         deformation: Deformation | None,
         adversary: Adversary | None,
         device: Processor = CPU,
+        sample_weight: Array | None = None,
     ) -> None:
         self.capacity = capacity
         self.gatherer = Gatherer(
-            images, labels, preparation, network.dtype, network.outputs, capacity, deformation, device
+            images, labels, preparation, network.dtype, network.outputs, capacity, deformation, device, sample_weight
         )
         self.objective = Objective(network, capacity, loss, adversary)
         self.gradient = np.empty_like(network.parameters)
@@ -57,8 +59,12 @@ class BatchGradient:
         """ℓ of those rows, of a batch of `total`; leaves its gradient in `gradient`."""
         loss, draws = 0.0, self._device.generator(rng)
         for start in range(0, len(rows), self.capacity):
-            x, y = self.gatherer.gather(rows[start : start + self.capacity], rng)
-            loss += self.objective.gradient(network, x, y, rng=draws, total=total, into=self.gradient, add=start > 0)
+            part, add = rows[start : start + self.capacity], start > 0
+            x, y = self.gatherer.gather(part, rng)
+            weights = self.gatherer.gather_weights(part)
+            loss += self.objective.gradient(
+                network, x, y, rng=draws, total=total, into=self.gradient, add=add, sample_weight=weights
+            )
         return loss
 
     def count_right(self, network: Network, rows: Array) -> int:
@@ -76,11 +82,12 @@ class Gatherer:
 
     Parameters
     ----------
-    images : uint8 array, shape (N, height, width)
+    images : uint8 array, shape (N, height, width); or what the preparation takes in their place
     labels : integer array, shape (N,), from 0 to `classes` − 1
     preparation, deformation, device : as `Training` has them
     dtype, classes : of the network
     capacity : int; the most rows that are gathered at once
+    sample_weight : float array, shape (N,), optional
     """
 
     def __init__(
@@ -93,8 +100,10 @@ class Gatherer:
         capacity: int,
         deformation: Deformation | None = None,
         device: Processor = CPU,
+        sample_weight: Array | None = None,
     ) -> None:
         self._device = device
+        self._weights = None if sample_weight is None else device.put(sample_weight.astype(dtype))
         self._images = device.put(np.ascontiguousarray(images).reshape(len(images), -1))
         # A loss looks at labels, and would wait for a graphics card to do so; rows of targets it takes as they are.
         self._targets = device.put(labels if device.waits else one_hot(labels, classes, dtype))
@@ -120,6 +129,10 @@ class Gatherer:
             self._deformer.deform(chosen.reshape(n, *self._shape), rng, out=x)
         targets = self._device.take(self._targets, index, out=self._chosen[:n], axis=0)
         return scale(x, self._gain, self._offset), targets
+
+    def gather_weights(self, rows: Array) -> Array | None:
+        """Those rows' weights, shape (n,), where there are weights."""
+        return None if self._weights is None else self._weights[self._device.put(rows)]
 
 
 def _are_neighbours(rows: Array) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.devices import CPU, Processor
-from chainrule.errors import DivergenceError, ValueRangeError
+from chainrule.errors import DivergenceError, ShapeError, ValueRangeError
 from chainrule.machine import one_blas_thread, shares
 from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import (
@@ -85,6 +85,7 @@ class Training:
     network : Network
         Trained in place; on another device, a copy of it.
     images : uint8 array, shape (N, height, width)
+        Or float array, shape (N, D), with a `NoPreparation`.
     labels : integer array, shape (N,)
     optimizer : Optimizer
     preparation : Preparation, optional
@@ -95,8 +96,13 @@ class Training:
         Which pictures to learn from; where not given, all that are not kept for validation.
     validation_rows : integer array, optional
         Which pictures to keep for validation; none of them may be learned from.
+    sample_weight : float array, shape (N,), optional
+        How much each picture counts, 1 where not given: 2 as the picture given twice, 0 as not given. What counts is
+        their ratio; see docs/mathematics.md.
     batch_size : int or None
         None takes all pictures at once: gradient descent as in a first tutorial.
+    shuffle : bool
+        Whether each epoch takes the rows in a new order.
     epochs : int
     schedule : callable, optional
         The learning rate of each step; the optimizer's own where not given.
@@ -110,6 +116,8 @@ class Training:
         Averages θ; the average is then what is evaluated and kept.
     evaluate_every : int
         Epochs between two reports with accuracies.
+    train_sample : int
+        Of how many of the training rows to measure the accuracy while it runs; 0 for none, at the end neither.
     report_every : int, optional
         Steps between light reports in the middle of an epoch.
     rng : numpy.random.Generator or int, optional
@@ -136,8 +144,8 @@ class Training:
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
-        If there is nothing to learn from, a row is both learned from and kept for validation, or a setting is out
-        of range.
+        If there is nothing to learn from, a row is both learned from and kept for validation, a weight is negative or
+        not finite, an adversary is to learn with weights, or a setting is out of range.
     """
 
     def __init__(
@@ -151,7 +159,9 @@ class Training:
         loss: Loss = cross_entropy,
         rows: Array | None = None,
         validation_rows: Array | None = None,
+        sample_weight: Array | None = None,
         batch_size: int | None = 128,
+        shuffle: bool = True,
         epochs: int = 10,
         schedule: Schedule | None = None,
         deformation: Deformation | None = None,
@@ -159,6 +169,7 @@ class Training:
         max_norm: float | None = None,
         average: ExponentialAverage | None = None,
         evaluate_every: int = 1,
+        train_sample: int = SAMPLE,
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
         device: Processor = CPU,
@@ -172,6 +183,10 @@ class Training:
             self.network = network if device is CPU else network.with_parameters(device.put(network.parameters))
         self.images, self.labels = images, labels.astype(np.int64, copy=False)
         self.rows, self.validation_rows = _choose_rows(rows, validation_rows, len(images))
+        if sample_weight is not None:
+            if adversary is not None:
+                raise ValueRangeError("An adversary does not know weights; expected sample_weight or adversary.")
+            self.rows, sample_weight = _weigh(self.rows, sample_weight, len(images))
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.schedule = schedule
@@ -181,9 +196,10 @@ class Training:
         self._asked_rate = optimizer.learning_rate  # before a schedule takes over
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
-        self.shuffles = batch_size is not None
+        self.shuffles = shuffle and batch_size is not None
         self.batch_size = len(self.rows) if batch_size is None else batch_size
         require_count(batch_size=self.batch_size, epochs=epochs, evaluate_every=evaluate_every)
+        require_count(0, train_sample=train_sample)
         if report_every is not None:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
@@ -197,7 +213,7 @@ class Training:
         self._losses: list[Any] = []  # since the last report with accuracies; on the device until a report
         self._worst = -math.inf  # the largest loss so far
         self._steepest = Steepest(0.0, "", 0)
-        self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
+        self._sample = self.rows[:: math.ceil(len(self.rows) / train_sample)] if train_sample else None
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
@@ -205,7 +221,7 @@ class Training:
         block = min(self.batch_size, device.block(BLOCK) if parts == 1 else SHARED_BLOCK)
         given = (images, self.labels, self.preparation, self.network, block, loss, deformation, adversary, device)
         with device.at_work():
-            self._batches = [BatchGradient(*given) for _ in range(parts)]
+            self._batches = [BatchGradient(*given, sample_weight) for _ in range(parts)]
 
     @property
     def batch(self) -> BatchGradient:
@@ -407,9 +423,9 @@ class Training:
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
             validation = self._accuracy(model, self.validation_rows)
-        train = self._accuracy(model, self._sample)
+        train = None if self._sample is None else self._accuracy(model, self._sample)
         self.seconds += time.perf_counter() - started
-        if self.epoch == self.epochs:
+        if self.epoch == self.epochs and train is not None:
             train = self._accuracy(model, self.rows)
         report = self._report(train, validation)
         self.history.append(report)
@@ -500,3 +516,19 @@ def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) 
             f"{len(both)} rows are both learned from and kept for validation, picture {both[0]} first; expected none."
         )
     return rows, validation_rows
+
+
+def _weigh(rows: Array, sample_weight: Array, count: int) -> tuple[Array, Array]:
+    """The rows that count, and the weights divided by their mean over those rows.
+
+    A batch is then divided by its number of rows, as without weights, and its gradient is right on the average.
+    """
+    require_array("sample_weight", sample_weight)
+    if sample_weight.shape != (count,) or sample_weight.dtype.kind not in "fiu":
+        raise ShapeError(f"sample_weight is {sample_weight.dtype} {sample_weight.shape}; expected floats ({count},).")
+    if not ((sample_weight >= 0) & (sample_weight < math.inf)).all():  # which NaN is not
+        raise ValueRangeError("sample_weight has NaN, infinite or negative numbers; expected finite, at least 0.")
+    rows = rows[sample_weight[rows] > 0]
+    if len(rows) == 0:
+        raise ValueRangeError("There is nothing to learn from: every weight is zero.")
+    return rows, sample_weight / np.mean(sample_weight[rows], dtype=np.float64)
