@@ -20,10 +20,11 @@ ALLOWED = {
     "files": {"errors", "atomic", "nn", "data", "model"},
     "training": {"errors", "atomic", "devices", "nn", "data", "model", "files", "machine"},
     "recipes": {"errors", "devices", "nn", "data", "model", "files", "training"},
+    "estimator": {"errors", "nn", "data", "model", "training"},
     "plots": {"errors", "atomic", "nn", "data", "model", "files", "training"},
     "cli": {"errors", "atomic", "devices", "nn", "data", "model", "files", "training", "recipes", "plots", "machine"},
     "__main__": {"cli"},
-    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "training", "recipes"},
+    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "training", "recipes", "estimator"},
 }
 NUMPY_ALONE = {"two_layer": {"numpy", "matplotlib"}, "nn": {"numpy"}}
 STANDARD_LIBRARY_OF_NN = {

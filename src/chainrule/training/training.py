@@ -253,10 +253,6 @@ class Training:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Everything that a training which goes on needs, between two reports: arrays by name, and the rest as JSON."""
-        get = self.device.get
-        losses = np.array(self._losses, float)
-        arrays = {"parameters": get(self.network.parameters), "order": self._order, "losses": losses}
-        arrays |= {f"optimizer.{name}": get(array) for name, array in self.optimizer.state.items()}
         numbers = {name: getattr(self, name) for name in _COUNTED}
         numbers |= {
             "optimizer_steps": self.optimizer.steps,
@@ -266,8 +262,18 @@ class Training:
             "updates": 0,
         }
         if self.average is not None and self.average.parameters is not None:
-            arrays["average"], numbers["updates"] = get(self.average.parameters), self.average.updates
-        return arrays, numbers
+            numbers["updates"] = self.average.updates
+        return self._arrays(), numbers
+
+    def _arrays(self) -> dict[str, Array]:
+        """The arrays of `state`."""
+        get = self.device.get
+        losses = np.array(self._losses, float)
+        arrays = {"parameters": get(self.network.parameters), "order": self._order, "losses": losses}
+        arrays |= {f"optimizer.{name}": get(array) for name, array in self.optimizer.state.items()}
+        if self.average is not None and self.average.parameters is not None:
+            arrays["average"] = get(self.average.parameters)
+        return arrays
 
     def restore(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
         """Go on from where another training with the same settings and data was; the next bits are what its were.
@@ -439,7 +445,7 @@ class Training:
 
     def _require_finite(self) -> None:
         """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
-        for name, array in self.state()[0].items():
+        for name, array in self._arrays().items():
             if not np.isfinite(array).all():
                 raise self._divergence(f"The {_KEPT.get(name, name)} stopped being finite", self.step, self.epoch)
 
