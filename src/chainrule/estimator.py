@@ -435,8 +435,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     ) -> Training:
         count = len(rows)
         batch = min(200 if self.batch_size == "auto" else int(self.batch_size), count)
-        counts_as = batch if weights is None else batch * float(weights[rows].mean())
-        optimizer.weight_decay = self.alpha if self.solver == "adamw" else self.alpha / counts_as
+        weight = 1.0 if weights is None else float(weights[rows].mean())  # a row counts as so many
+        optimizer.weight_decay = self.alpha if self.solver == "adamw" else self.alpha / (weight * batch)
         return Training(
             network,
             X,
