@@ -109,6 +109,12 @@ def run_case(ranks, name):
     return {"reports": reports, "parameters": training.result.parameters.tolist(), "next draws": draw}
 
 
+def say(found):
+    """A line in one write: several ranks write to one pipe."""
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
 # ---------------------------------------------------------------------------------- what goes wrong with one alone
 
 
@@ -130,7 +136,7 @@ def find_out_who_is_alone(ranks):
     if ranks.rank == 0:
         ranks.total(0)
         return {"together": together}
-    print(json.dumps({"alone": alone}), flush=True)
+    say({"alone": alone})
     ranks.total(0)
     return None
 
@@ -197,7 +203,7 @@ def main():
         except ChainruleError as error:
             found = {"error": str(error), "kind": type(error).__name__}
         if ranks.leads:
-            print(json.dumps({name: found}), flush=True)
+            say({name: found})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ ALLOWED = {
     "files": {"errors", "atomic", "nn", "data", "model"},
     "training": {"errors", "atomic", "devices", "parallel", "nn", "data", "model", "files", "machine"},
     "recipes": {"errors", "devices", "parallel", "nn", "data", "model", "files", "training"},
+    "estimator": {"errors", "nn", "data", "model", "training"},
     "plots": {"errors", "atomic", "nn", "data", "model", "files", "training"},
     "cli": {
         "atomic",
@@ -39,7 +40,7 @@ ALLOWED = {
         "training",
     },
     "__main__": {"cli"},
-    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "parallel", "training", "recipes"},
+    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "parallel", "training", "recipes", "estimator"},
 }
 NUMPY_ALONE = {"two_layer": {"numpy", "matplotlib"}, "nn": {"numpy"}}
 STANDARD_LIBRARY_OF_NN = {

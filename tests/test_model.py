@@ -50,6 +50,13 @@ def test_probabilities_are_the_networks_softmax_of_the_prepared_pictures(images,
     assert_allclose(probabilities, by_hand(model, images), rtol=1e-4 if dtype is np.float32 else 1e-12)
 
 
+def test_log_probabilities_are_the_logarithms(images):
+    model = model_of(np.float64)
+    assert_allclose(model.log_probabilities(images), np.log(model.probabilities(images)), rtol=1e-12)
+    rows = np.array([3, 1, 1])
+    assert_allclose(model.log_probabilities(images, rows), model.log_probabilities(images)[rows], rtol=1e-12)
+
+
 def test_probabilities_sum_to_1(images):
     probabilities = model_of(np.float64).probabilities(images)
     assert probabilities.shape == (COUNT, 3)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chainrule.data.streams import Shards as Shards
     from chainrule.data.streams import endless_digits as endless_digits
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.estimator import NetworkClassifier as NetworkClassifier
     from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
@@ -103,6 +104,8 @@ _HOMES = {
     "training.history": ("History", "Report"),
     "training.training": ("Training", "fit"),
 }
+#: Names that need a package which need not be installed: a star import must not ask for them.
+_OPTIONAL = {"NetworkClassifier": "estimator"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["two_layer", *_HOME_OF]  # noqa: PLE0604 - names, each a string
@@ -111,12 +114,13 @@ __all__ = ["two_layer", *_HOME_OF]  # noqa: PLE0604 - names, each a string
 def __getattr__(name: str) -> Any:
     if name == "two_layer":
         return importlib.import_module("chainrule.two_layer")
-    if name not in _HOME_OF:
+    home = _HOME_OF.get(name) or _OPTIONAL.get(name)
+    if home is None:
         raise AttributeError(f"module 'chainrule' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"chainrule.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"chainrule.{home}"), name)
     globals()[name] = value  # found once
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_OPTIONAL])

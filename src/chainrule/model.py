@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
 from chainrule.machine import ONE_BLAS_THREAD, cores
-from chainrule.nn.activations import softmax
+from chainrule.nn.activations import log_softmax, softmax
 from chainrule.nn.arrays import Array, require_array, require_labels, require_row_numbers
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
@@ -156,6 +156,13 @@ class Model(Predictor):
         count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
         self._send_through(images, rows, count, lambda logits, part: softmax(logits, out=result[part]))
+        return result
+
+    def log_probabilities(self, images: Array, rows: Array | None = None) -> Array:
+        """The logarithms of `probabilities`, finite also where a probability is as good as 0; arguments as there."""
+        count = self._count(images, rows)
+        result = np.empty((count, self.network.outputs), self.network.dtype)
+        self._send_through(images, rows, count, lambda logits, part: log_softmax(logits, out=result[part]))
         return result
 
     def predict(self, images: Array, rows: Array | None = None) -> Array:

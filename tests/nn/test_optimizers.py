@@ -14,6 +14,7 @@ MAKE = {
     "decay": lambda: SGD(0.1, momentum=0.9, weight_decay=0.01),
     "nesterov and decay": lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam": lambda: Adam(0.01),
+    "adam and decay": lambda: Adam(0.01, weight_decay=0.1),
     "adamw": lambda: AdamW(0.01, weight_decay=0.1),
 }
 EVERY = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)

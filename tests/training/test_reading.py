@@ -108,7 +108,12 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_when_it_is_needed():
 
 
 def test_a_stream_is_taken_in_batches_and_with_its_own_labels():
-    for settings in ({"batch_size": None}, {"labels": LABELS}, {"rows": np.arange(5)}):
+    for settings in (
+        {"batch_size": None},
+        {"labels": LABELS},
+        {"rows": np.arange(5)},
+        {"sample_weight": np.ones(len(IMAGES))},
+    ):
         with pytest.raises(InputError, match="A stream is learned from in batches"):
             Training(multilayer_perceptron((784, 10), rng=0), shards(), optimizer=SGD(0.1), **settings)
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule.data.deformations import PRESETS
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import NoPreparation, Preparation
 from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
 from chainrule.model import LARGE
 from chainrule.nn.losses import cross_entropy, mean_squared_error
@@ -178,11 +178,10 @@ def test_validation_accuracy_is_that_of_the_validation_rows():
     assert report.validation_accuracy == accuracy(training.model.predict(images[40:]), labels[40:])
 
 
-def test_the_last_reports_training_accuracy_is_on_all_rows_and_the_others_on_a_sample(monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE", 10)
+def test_the_last_reports_training_accuracy_is_on_all_rows_and_the_others_on_a_sample():
     images, labels = task()
     rows = np.random.default_rng(3).permutation(N)[:45]
-    training = training_of(rows=rows, epochs=4, optimizer=SGD(0.01))
+    training = training_of(rows=rows, epochs=4, optimizer=SGD(0.01), train_sample=10)
     sample, told_apart = rows[::5], 0
     for report in training:
         on_sample = accuracy(training.model.predict(images, sample), labels[sample])
@@ -313,6 +312,79 @@ def test_a_batch_of_all_rows_is_the_full_batch_to_rounding():
     one = finished(training_of(network_of(np.float64), batch_size=N))
     other = finished(training_of(network_of(np.float64), batch_size=None))
     assert_allclose(one.network.parameters, other.network.parameters, rtol=1e-10, atol=1e-13)
+
+
+def weighted(sample_weight, images=None, labels=None, **settings):
+    """A training in float64 on rows that count differently."""
+    images, labels = task() if images is None else (images, labels)
+    settings = {"optimizer": SGD(0.1, momentum=0.9), "batch_size": None, "epochs": 5, "rng": 0, **settings}
+    return finished(Training(network_of(np.float64), images, labels, sample_weight=sample_weight, **settings))
+
+
+def test_a_weight_is_how_often_a_row_is_given():
+    images, labels = task()
+    times = np.random.default_rng(4).integers(0, 4, N)
+    repeated = weighted(None, images.repeat(times, axis=0), labels.repeat(times))
+    by_weight = weighted(times)
+    assert_allclose(by_weight.network.parameters, repeated.network.parameters, rtol=1e-9, atol=1e-12)
+    assert_allclose(by_weight.history["loss"], repeated.history["loss"], rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_what_counts_is_the_ratio_of_the_weights(batch_size):
+    weights = np.random.default_rng(4).uniform(0.1, 3.0, N)
+    one, other = weighted(weights, batch_size=batch_size), weighted(8 * weights, batch_size=batch_size)
+    assert_allclose(one.network.parameters, other.network.parameters, rtol=1e-12)
+    equal, none = weighted(np.full(N, 3.0), batch_size=batch_size), weighted(None, batch_size=batch_size)
+    assert bits(equal) == bits(none)
+
+
+def test_rows_of_weight_0_are_never_learned_from():
+    weights = (np.arange(N) % 3 > 0) * 1.0
+    rows = np.flatnonzero(weights)
+    images, labels = task()
+    alone = finished(Training(network_of(), images, labels, rows=rows, optimizer=SGD(0.1), batch_size=16, rng=0))
+    beside = finished(
+        Training(network_of(), images, labels, sample_weight=weights, optimizer=SGD(0.1), batch_size=16, rng=0)
+    )
+    assert bits(alone) == bits(beside)
+
+
+def test_the_gradients_of_weighted_batches_have_the_mean_of_the_whole():
+    weights = np.random.default_rng(4).uniform(0.1, 3.0, N)
+    training = Training(
+        network_of(np.float64), *task(), sample_weight=weights, optimizer=SGD(0.1), batch_size=15, rng=0
+    )
+    parts = []
+    for rows in np.random.default_rng(5).permutation(N).reshape(4, 15):
+        training._compute_gradient(rows)
+        parts.append(training.batch.gradient.copy())
+    images, labels = task()
+    trace = training.network.forward(training.preparation.transform(images, dtype=np.float64))
+    _, d = cross_entropy(trace.output, labels, sample_weight=weights)
+    assert_allclose(np.mean(parts, axis=0), training.network.backward(trace, d), rtol=1e-9, atol=1e-13)
+
+
+def test_rows_of_numbers_are_learned_from_as_they_are():
+    images, labels = task()
+    rows = (images.reshape(N, -1) / 255).astype(np.float32)
+    settings = {"optimizer": SGD(0.1), "batch_size": 16, "epochs": 3, "rng": 0}
+    of_rows = finished(Training(network_of(), rows, labels, preparation=NoPreparation((1, SIDE * SIDE)), **settings))
+    of_pictures = finished(Training(network_of(), images, labels, **settings))
+    assert_allclose(of_rows.network.parameters, of_pictures.network.parameters, rtol=1e-3, atol=1e-5)
+    assert of_rows.history["train_accuracy"] == of_pictures.history["train_accuracy"]
+
+
+def test_without_shuffling_the_rows_come_in_their_order():
+    training = Recorded(network_of(), *task(), optimizer=SGD(0.1), batch_size=16, epochs=2, shuffle=False, rng=0)
+    finished(training)
+    assert_array_equal(np.concatenate(training.batches), np.tile(np.arange(N), 2))
+
+
+def test_the_training_accuracy_can_be_left_out():
+    reports = list(training_of(train_sample=0, validation_rows=np.arange(50, 60)))
+    assert {report.train_accuracy for report in reports} == {None}
+    assert None not in {report.validation_accuracy for report in reports}
 
 
 @pytest.mark.parametrize("block", [1, 7, 16, 60])
@@ -551,6 +623,7 @@ ALLOCATING = {
     "standardised": {"standardise": True},
     "dropout": {"dropout": 0.2},
     "deformed": {"deformation": PRESETS["ciresan-2010"]},
+    "weights": {"sample_weight": np.linspace(0.1, 1.0, 300)},
     "adversary": {"adversary": Adversary(1.0, virtual=False)},
     "virtual adversary": {"adversary": Adversary(1.0)},
     "max-norm": {"max_norm": 0.1},
@@ -791,6 +864,17 @@ BAD = {
         "2 rows are both learned from and kept for validation, picture 3 first",
     ),
     "nothing but validation": ({"validation_rows": np.arange(60)}, ValueRangeError, "no rows were given"),
+    "a negative weight": ({"sample_weight": np.arange(60) - 1.0}, ValueRangeError, "sample_weight has NaN.* negative"),
+    "a weight that is not a number": ({"sample_weight": np.full(60, np.nan)}, ValueRangeError, "sample_weight has NaN"),
+    "no weight at all": ({"sample_weight": np.zeros(60)}, ValueRangeError, "every weight is zero"),
+    "too few weights": ({"sample_weight": np.ones(59)}, ShapeError, r"float64 \(59,\); expected floats \(60,\)"),
+    "weights in a list": ({"sample_weight": [1.0] * 60}, DtypeError, "sample_weight is a list"),
+    "weights and an adversary": (
+        {"sample_weight": np.ones(60), "adversary": Adversary(1.0)},
+        ValueRangeError,
+        "adversary does not know weights",
+    ),
+    "accuracy of half a row": ({"train_sample": 0.5}, ValueRangeError, "train_sample is 0.5"),
     "no evaluation": ({"evaluate_every": 0}, ValueRangeError, "evaluate_every is 0"),
     "pictures that are floats": ({"images": IMAGES / 255}, DtypeError, "uint8"),
     "pictures that are floats, prepared": ({"images": IMAGES / 255, "preparation": SCALING}, DtypeError, "uint8"),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape
+from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape, is_array
 from chainrule.devices import CPU, Processor
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
@@ -139,7 +139,7 @@ class Deformer:
 
         Parameters
         ----------
-        images : uint8 array, shape (N, height, width)
+        images : uint8 array, shape (N, height, width); or floats of the deformer's dtype, whose background is 0
         rng : numpy.random.Generator
             Gives every picture the same number of draws, one picture after the other.
         out : float array, shape (N, height · width), of the deformer's dtype, optional
@@ -147,7 +147,7 @@ class Deformer:
 
         Returns
         -------
-        float array, shape (N, height · width); pixels from 0 to 255, flattened; `out` if given
+        float array, shape (N, height · width); pixels in their own unit, flattened; `out` if given
 
         Raises
         ------
@@ -156,7 +156,8 @@ class Deformer:
         InputError
             If `rng` is no generator, or `out` read-only.
         """
-        check_images(images)
+        if not is_array(images) or images.dtype != self._fields.dtype:
+            check_images(images)
         if images.shape[1:] != self.shape:
             raise ShapeError(f"This deformer is for images {self.shape}, and these are {images.shape[1:]}.")
         if not isinstance(rng, np.random.Generator):

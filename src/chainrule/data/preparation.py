@@ -156,9 +156,7 @@ class Preparation:
         InputError
             If `out` is read-only.
         """
-        check_images(images)
-        if images.shape[1:] != self.shape:
-            raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
+        self._check(images)
         if out is None:
             out = np.empty((len(images), self.width), check_dtype(dtype))
         else:
@@ -166,6 +164,12 @@ class Preparation:
         self.gain_and_offset(out.dtype)  # refuses a dtype before anything is written
         out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
         return self.scale(out)
+
+    def _check(self, images: NDArray[Any]) -> None:
+        """Refuse pictures that this is no preparation for."""
+        check_images(images)
+        if images.shape[1:] != self.shape:
+            raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
 
     def scale(self, rows: Floats) -> Floats:
         """Scale and standardise rows in place that hold pixels from 0 to 255 as floats, as a `Deformer` gives them.
@@ -208,6 +212,26 @@ class Preparation:
             return np.asarray(1 / 255, dtype), None
         divisor = np.where(self.deviation > 0, self.deviation, 1)
         return (1 / (255 * divisor)).astype(dtype), (-self.mean / divisor).astype(dtype)
+
+
+class NoPreparation(Preparation):
+    """For rows that are what a network reads already: nothing is done to them but that they are copied.
+
+    Parameters
+    ----------
+    shape : (height, width) of the picture that a row is; (1, D) where it is none
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        super().__init__(shape)
+
+    def _check(self, images: NDArray[Any]) -> None:
+        check_array("rows", images)
+        if images.dtype.kind != "f" or images.shape[1:] != (self.width,):
+            raise ShapeError(f"Rows are floats, shape (N, {self.width}), and these are {images.dtype} {images.shape}.")
+
+    def _compute_gain_and_offset(self, dtype: np.dtype[Any]) -> tuple[Floats, Floats | None]:
+        return np.asarray(1, dtype), None
 
 
 def scale(rows: Floats, gain: Floats, offset: Floats | None) -> Floats:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.atomic import replace_file
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import NoPreparation, Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
 from chainrule.files.tensors import pack_tensors, read_json, read_tensors, write_json
 from chainrule.model import Model, require_finite_parameters
@@ -45,6 +45,11 @@ def save_model(model: Model, path: str | Path) -> None:
     After any of them an old file is still there, whole.
     """
     require_finite_parameters(model.network)
+    if isinstance(model.preparation, NoPreparation):
+        raise InputError(
+            "A model file is of a network that reads pictures, and this one reads rows. If they are pictures that were "
+            "divided by 255, save Model(network, Preparation((height, width)), class_names)."
+        )
     if len(model.network.layers) > MOST_LAYERS:
         raise InputError(f"The network has {len(model.network.layers)} layers; a file holds {MOST_LAYERS} at most.")
     tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}

@@ -28,6 +28,7 @@ class BatchGradient:
     images, labels, preparation, network : as `Training` has them
     block : int; rows that go through at once, those of all ranks together
     loss, deformation, adversary, device, ranks : as `Training` takes them
+    sample_weight : float array, shape (N,), optional; their mean over the rows that are learned from is 1
 
     Attributes
     ----------
@@ -48,10 +49,11 @@ class BatchGradient:
         adversary: Adversary | None,
         device: Processor = CPU,
         ranks: Ranks = ALONE,
+        sample_weight: Array | None = None,
     ) -> None:
         self.capacity = capacity = max(math.ceil(block / ranks.size), min(block, ranks.size - 1))
         self.gatherer = Gatherer(
-            images, labels, preparation, network.dtype, network.outputs, capacity, deformation, device
+            images, labels, preparation, network.dtype, network.outputs, capacity, deformation, device, sample_weight
         )
         self.objective = Objective(network, capacity, loss, adversary)
         self.gradient = np.empty_like(network.parameters)
@@ -63,13 +65,16 @@ class BatchGradient:
         own = self._draws(rng)
         loss, draws = 0.0, self._device.generator(rng if self._ranks.size == 1 else own)
         for start in range(0, len(rows), self._block):
-            block = rows[start : start + self._block]
+            block, add = rows[start : start + self._block], start > 0
             few = len(block) < self._ranks.size  # then each takes all of them, and counts for less
             part = slice(0, len(block)) if few else self._ranks.part(len(block))
             of = total * self._ranks.size if few else total
             own.before, own.after = part.start, len(block) - part.stop
             x, y = self.gatherer.gather(block[part], own)
-            loss += self.objective.gradient(network, x, y, rng=draws, total=of, into=self.gradient, add=start > 0)
+            weights = self.gatherer.gather_weights(block[part])
+            loss += self.objective.gradient(
+                network, x, y, rng=draws, total=of, into=self.gradient, add=add, sample_weight=weights
+            )
         return loss
 
     def _draws(self, rng: np.random.Generator) -> OwnDraws:
@@ -92,11 +97,12 @@ class Gatherer:
 
     Parameters
     ----------
-    images : uint8 array, shape (N, height, width)
+    images : uint8 array, shape (N, height, width); or what the preparation takes in their place
     labels : integer array, shape (N,), from 0 to `classes` − 1
     preparation, deformation, device : as `Training` has them
     dtype, classes : of the network
     capacity : int; the most rows that are gathered at once
+    sample_weight : float array, shape (N,), optional
     """
 
     def __init__(
@@ -109,8 +115,10 @@ class Gatherer:
         capacity: int,
         deformation: Deformation | None = None,
         device: Processor = CPU,
+        sample_weight: Array | None = None,
     ) -> None:
         self._device, self._shape, self._classes = device, preparation.shape, classes
+        self._weights = None if sample_weight is None else device.put(sample_weight.astype(dtype))
         gain, offset = preparation.gain_and_offset(dtype)
         self._gain, self._offset = device.put(gain), None if offset is None else device.put(offset)
         self.use(images, labels)
@@ -143,6 +151,10 @@ class Gatherer:
             skip(draws.rng, draws.after * numbers, dtype)
         targets = self._device.take(self._targets, index, out=self._chosen[:n], axis=0)
         return scale(x, self._gain, self._offset), targets
+
+    def gather_weights(self, rows: Array) -> Array | None:
+        """Those rows' weights, shape (n,), where there are weights."""
+        return None if self._weights is None else self._weights[self._device.put(rows)]
 
 
 def _are_neighbours(rows: Array) -> bool:

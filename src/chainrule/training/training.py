@@ -25,7 +25,7 @@ from chainrule.data.deformations import Deformation
 from chainrule.data.preparation import Preparation
 from chainrule.data.streams import Room, Stream
 from chainrule.devices import CPU, Processor
-from chainrule.errors import DivergenceError, InputError, ValueRangeError
+from chainrule.errors import DivergenceError, InputError, ShapeError, ValueRangeError
 from chainrule.machine import ONE_BLAS_THREAD, cores
 from chainrule.model import BLOCK, LARGE, Model
 from chainrule.nn.arrays import (
@@ -87,7 +87,8 @@ class Training:
     network : Network
         Trained in place; on another device, a copy of it.
     images : uint8 array, shape (N, height, width), or Stream
-        A stream is read by the window, see data/streams.py, and its accuracies are of a sample until the last report.
+        Or float array, shape (N, D), with a `NoPreparation`. A stream is read by the window, see data/streams.py, and
+        its accuracies are of a sample until the last report.
     labels : integer array, shape (N,); None for a stream
     optimizer : Optimizer
     preparation : Preparation, optional
@@ -100,8 +101,13 @@ class Training:
         Which pictures to keep for validation; none of them may be learned from.
     validation : Stream, optional
         What to validate on while learning from a stream.
+    sample_weight : float array, shape (N,), optional
+        How much each picture counts, 1 where not given: 2 as the picture given twice, 0 as not given. What counts is
+        their ratio; see docs/mathematics.md.
     batch_size : int or None
         None takes all pictures at once: gradient descent as in a first tutorial.
+    shuffle : bool
+        Whether each epoch takes the rows in a new order.
     epochs : int
     schedule : callable, optional
         The learning rate of each step; the optimizer's own where not given.
@@ -115,6 +121,8 @@ class Training:
         Averages θ; the average is then what is evaluated and kept.
     evaluate_every : int
         Epochs between two reports with accuracies.
+    train_sample : int
+        Of how many of the training rows to measure the accuracy while it runs; 0 for none, at the end neither.
     report_every : int, optional
         Steps between light reports in the middle of an epoch.
     rng : numpy.random.Generator or int, optional
@@ -145,8 +153,8 @@ class Training:
     ShapeError, DtypeError
         If pictures, labels and network do not fit together, or one of them is no array.
     ValueRangeError
-        If there is nothing to learn from, a row is both learned from and kept for validation, or a setting is out
-        of range.
+        If there is nothing to learn from, a row is both learned from and kept for validation, a weight is negative or
+        not finite, an adversary is to learn with weights, or a setting is out of range.
     """
 
     def __init__(
@@ -161,7 +169,9 @@ class Training:
         rows: Array | None = None,
         validation_rows: Array | None = None,
         validation: Stream | None = None,
+        sample_weight: Array | None = None,
         batch_size: int | None = 128,
+        shuffle: bool = True,
         epochs: int = 10,
         schedule: Schedule | None = None,
         deformation: Deformation | None = None,
@@ -169,6 +179,7 @@ class Training:
         max_norm: float | None = None,
         average: ExponentialAverage | None = None,
         evaluate_every: int = 1,
+        train_sample: int = SAMPLE,
         report_every: int | None = None,
         rng: np.random.Generator | int | None = None,
         device: Processor = CPU,
@@ -178,8 +189,8 @@ class Training:
         self._stream, self._validation = images if isinstance(images, Stream) else None, validation
         self._reading: ReadAhead | None = None
         if isinstance(images, Stream):
-            if batch_size is None or any(given is not None for given in (labels, rows, validation_rows)):
-                raise InputError("A stream is learned from in batches, all of it, and brings its own labels.")
+            if batch_size is None or any(given is not None for given in (labels, rows, validation_rows, sample_weight)):
+                raise InputError("A stream is learned from in batches, all of it alike, and brings its own labels.")
             self._reading = ReadAhead(images, batch_size, int(self.rng.integers(1 << 62)))
             images, labels = self._reading.room.images, self._reading.room.labels
         labels = _require_pictures(images, labels, network.outputs)
@@ -188,6 +199,8 @@ class Training:
             self.network = network if device is CPU else network.with_parameters(device.put(network.parameters))
         self.images, self.labels = images, labels.astype(np.int64, copy=False)
         self.rows, self.validation_rows = _choose_rows(rows, validation_rows, len(images))
+        if sample_weight is not None:
+            self.rows, sample_weight = _weigh(self.rows, sample_weight, len(images), adversary)
         self.preparation = Preparation.fit(images) if preparation is None else preparation
         self.preparation.transform(images[:1])  # refuses now what it would refuse in the first step
         self.schedule = schedule
@@ -198,9 +211,10 @@ class Training:
         if len(self.rows) == 0:
             raise ValueRangeError("There is nothing to learn from: no rows were given.")
         self.examples = len(self.rows) if self._stream is None else self._stream.rows
-        self.shuffles = batch_size is not None
+        self.shuffles = shuffle and batch_size is not None
         self.batch_size = len(self.rows) if batch_size is None else batch_size
         require_count(batch_size=self.batch_size, epochs=epochs, evaluate_every=evaluate_every)
+        require_count(0, train_sample=train_sample)
         if self.batch_size < ranks.size:
             raise ValueRangeError(
                 f"A batch of {self.batch_size} cannot be shared out among {ranks.size} ranks. Take a larger batch, or "
@@ -210,7 +224,7 @@ class Training:
             require_count(report_every=report_every)
         self.epochs, self.evaluate_every, self.report_every = epochs, evaluate_every, report_every
         self._begin()
-        self._sample = self.rows[:: math.ceil(len(self.rows) / SAMPLE)]
+        self._sample = self.rows[:: math.ceil(len(self.rows) / train_sample)] if train_sample else None
         _ = self.model  # refuses a preparation for another network
         dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         draws = dropout or deformation is not None or adversary is not None  # one stream cannot serve two threads
@@ -221,7 +235,7 @@ class Training:
         block = min(self.batch_size, block)
         given = (images, self.labels, self.preparation, self.network, block, loss, deformation, adversary, device)
         with device.at_work():
-            self._batches = [BatchGradient(*given, ranks) for _ in range(parts)]
+            self._batches = [BatchGradient(*given, ranks, sample_weight) for _ in range(parts)]
 
     def _begin(self) -> None:
         """Nothing is learned yet."""
@@ -272,10 +286,6 @@ class Training:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Everything that a training which goes on needs, between two reports: arrays by name, and the rest as JSON."""
-        get = self.device.get
-        losses = np.array(self._losses, float)
-        arrays = {"parameters": get(self.network.parameters), "order": self._order, "losses": losses}
-        arrays |= {f"optimizer.{name}": get(array) for name, array in self.optimizer.state.items()}
         numbers = {name: getattr(self, name) for name in _COUNTED}
         numbers |= {
             "optimizer_steps": self.optimizer.steps,
@@ -285,13 +295,21 @@ class Training:
             "updates": 0,
         }
         if self._reading is not None:
-            arrays["order"], numbers["order_seed"] = (
-                self._order[:0],
-                self._reading.seed,
-            )  # the one follows from the other
+            numbers["order_seed"] = self._reading.seed
         if self.average is not None and self.average.parameters is not None:
-            arrays["average"], numbers["updates"] = get(self.average.parameters), self.average.updates
-        return arrays, numbers
+            numbers["updates"] = self.average.updates
+        return self._arrays(), numbers
+
+    def _arrays(self) -> dict[str, Array]:
+        """The arrays of `state`."""
+        get = self.device.get
+        order = self._order if self._reading is None else self._order[:0]  # which follows from a seed
+        losses = np.array(self._losses, float)
+        arrays = {"parameters": get(self.network.parameters), "order": order, "losses": losses}
+        arrays |= {f"optimizer.{name}": get(array) for name, array in self.optimizer.state.items()}
+        if self.average is not None and self.average.parameters is not None:
+            arrays["average"] = get(self.average.parameters)
+        return arrays
 
     def restore(self, arrays: dict[str, Array], numbers: dict[str, Any]) -> None:
         """Go on from where another training with the same settings and data was; the next bits are what its were.
@@ -479,20 +497,19 @@ class Training:
         last = self.epoch == self.epochs
         if self._stream is not None:
             validation = None if self._validation is None else self._stream_accuracy(self._validation.parts())
-            train = self._stream_accuracy(self._stream.sample())
+            sample = self._stream_accuracy(self._stream.sample())
             self.seconds += time.perf_counter() - started
-            train = self._stream_accuracy(self._stream.parts()) if last else train
-            return self._record(train, validation)
+            return self._record(self._stream_accuracy(self._stream.parts()) if last else sample, validation)
         model = self.model if self.device.waits else None  # a graphics card is asked where it is
         validation = None
         if self.validation_rows is not None and len(self.validation_rows):
             validation = self._accuracy(model, self.validation_rows)
-        train = self._accuracy(model, self._sample)
+        train = None if self._sample is None else self._accuracy(model, self._sample)
         self.seconds += time.perf_counter() - started
-        train = self._accuracy(model, self.rows) if last else train
+        train = self._accuracy(model, self.rows) if last and train is not None else train
         return self._record(train, validation)
 
-    def _record(self, train: float, validation: float | None) -> Report:
+    def _record(self, train: float | None, validation: float | None) -> Report:
         """A report with accuracies, kept in the history."""
         report = self._report(train, validation)
         self.history.append(report)
@@ -532,7 +549,7 @@ class Training:
 
     def _require_finite(self) -> None:
         """Look at all that is kept: there may be no next step whose loss would tell, or the loss may not tell."""
-        for name, array in self.state()[0].items():
+        for name, array in self._arrays().items():
             if not np.isfinite(array).all():
                 raise self._divergence(f"The {_KEPT.get(name, name)} stopped being finite", self.step, self.epoch)
 
@@ -620,3 +637,21 @@ def _choose_rows(rows: Array | None, validation_rows: Array | None, count: int) 
             f"{len(both)} rows are both learned from and kept for validation, picture {both[0]} first; expected none."
         )
     return rows, validation_rows
+
+
+def _weigh(rows: Array, sample_weight: Array, count: int, adversary: Adversary | None) -> tuple[Array, Array]:
+    """The rows that count, and the weights divided by their mean over those rows.
+
+    A batch is then divided by its number of rows, as without weights, and its gradient is right on the average.
+    """
+    if adversary is not None:
+        raise ValueRangeError("An adversary does not know weights; expected sample_weight or adversary.")
+    require_array("sample_weight", sample_weight)
+    if sample_weight.shape != (count,) or sample_weight.dtype.kind not in "fiu":
+        raise ShapeError(f"sample_weight is {sample_weight.dtype} {sample_weight.shape}; expected floats ({count},).")
+    if not ((sample_weight >= 0) & (sample_weight < math.inf)).all():  # which NaN is not
+        raise ValueRangeError("sample_weight has NaN, infinite or negative numbers; expected finite, at least 0.")
+    rows = rows[sample_weight[rows] > 0]
+    if len(rows) == 0:
+        raise ValueRangeError("There is nothing to learn from: every weight is zero.")
+    return rows, sample_weight / np.mean(sample_weight[rows], dtype=np.float64)
