@@ -28,7 +28,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs" / "guards.json"
 PACKAGE = Path("src/chainrule")
-SECONDS = 300
+SECONDS = 900
 #: Names of functions that return to nobody, and of those that return only what they let through.
 FAILING, REFUSING = ("_fail", "fail", "_refuse"), ("require", "_require", "check_", "_check")
 #: Tests that a module has beside those under its own name.
