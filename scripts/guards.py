@@ -28,11 +28,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs" / "guards.json"
 PACKAGE = Path("src/chainrule")
-SECONDS = 300
+SECONDS = 900
 #: Names of functions that return to nobody, and of those that return only what they let through.
 FAILING, REFUSING = ("_fail", "fail", "_refuse"), ("require", "_require", "check_", "_check")
 #: Tests that a module has beside those under its own name.
 ALSO = {
+    "data/datasets.py": ["tests/data/test_kaggle.py"],
     "data/formats.py": ["tests/test_fuzzing.py", "tests/data/test_datasets.py"],
     "data/preparation.py": ["tests/test_inputs.py"],
     "data/streams.py": ["tests/training/test_reading.py"],
@@ -41,7 +42,13 @@ ALSO = {
     "nn/network.py": ["tests/test_inputs.py", "tests/files/test_model_file.py"],
     "training/checkpoint.py": ["tests/training/test_state.py", "tests/cli/test_checkpoints.py"],
     "training/state.py": ["tests/training/test_checkpoint.py"],
-    "training/training.py": ["tests/test_inputs.py", "tests/training/test_reading.py"],
+    "training/training.py": [
+        "tests/training/test_state.py",
+        "tests/training/test_reading.py",
+        "tests/test_inputs.py",
+        "tests/test_devices.py",
+        "tests/test_parallel.py",
+    ],
     "two_layer.py": ["tests/test_inputs.py"],
 }
 

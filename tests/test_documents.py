@@ -169,6 +169,15 @@ def test_the_kills_are_the_recorded_ones():
     assert f"{found['left_unfinished']} kills left a save unfinished" in text
 
 
+def test_the_table_of_fuzzing_is_the_recorded_one_and_nothing_was_found():
+    found, text = json.loads(read("docs/fuzzing.json")), read("docs/reliability.md")
+    for name, counts in found["readers"].items():
+        numbers = (counts["tried"], counts["accepted"], counts["refused"], counts["messages"], 0)
+        assert f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |" in text
+    assert sum(counts["tried"] for counts in found["readers"].values()) >= 1_000_000
+    assert [name for name, counts in found["readers"].items() if counts["findings"]] == []
+
+
 def test_the_guards_are_the_recorded_ones():
     found, text = json.loads(read("docs/guards.json")), " ".join(read("docs/reliability.md").split())
     guards, unnoticed = (
