@@ -1,10 +1,16 @@
-"""What all tests share: no network, and MNIST where it is at hand."""
+"""What all tests share: no network, MNIST where it is at hand, and pages that are followed to the letter."""
 
+import os
+import re
+import shlex
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+
+from chainrule.cli import main
 
 from chainrule.data.datasets import load_dataset, mnist_at_hand
 
@@ -63,3 +69,28 @@ def at_once():
             return [start(functions[0]), *(other.result() for other in others)]
 
     return call
+
+
+@pytest.fixture
+def follow(tmp_path, monkeypatch, capsys):
+    """Do what a page of docs/ says, in an empty folder: `follow("onnx.md")` gives what each line and block printed.
+
+    Lines that install or start something else than chainrule are left to the reader. `~` is $HOME.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(page):
+        text = (Path(__file__).parent.parent / "docs" / page).read_text(encoding="utf-8")
+        names, printed = {"__name__": "__main__"}, {}
+        for language, block in re.findall(r"```(sh|python)\n(.*?)```", text, flags=re.DOTALL):
+            if language == "python":
+                exec(compile(block, page, "exec"), names)
+                printed[block] = capsys.readouterr().out
+            for line in block.splitlines() if language == "sh" else ():
+                command, *words = map(os.path.expanduser, shlex.split(line, comments=True))
+                if command == "chainrule":
+                    assert main(words) == 0, f"{line}: {capsys.readouterr().err}"
+                    printed[line] = capsys.readouterr().out
+        return printed
+
+    return run

@@ -70,7 +70,7 @@ def server(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home" / ".kaggle"))
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "home" / ".cache" / "kagglehub"))  # the usual place
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     with served() as server:
         monkeypatch.setitem(
@@ -95,11 +95,16 @@ def zipped(tmp_path, train=3, test=2, names=("train.csv", "test.csv", "sample_su
     write_kaggle_csv(tmp_path / "train.csv", pictures(train), np.arange(train))
     write_kaggle_csv(tmp_path / "test.csv", pictures(test), None)
     (tmp_path / "sample_submission.csv").write_text("ImageId,Label\n1,0\n")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    return packed(tmp_path, *names)
+
+
+def packed(folder, *names):
+    """An archive of these files."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name in names:
-            archive.write(tmp_path / name, name)
-    return packed.getvalue()
+            archive.write(folder / name, name)
+    return content.getvalue()
 
 
 def test_the_competitions_files_become_a_data_set(server, few, tmp_path):
@@ -254,3 +259,20 @@ def test_a_file_that_was_cut_since_is_named_with_what_to_do(server, few, tmp_pat
 def test_kaggle_is_among_the_names_that_are_suggested():
     with pytest.raises(UnknownNameError, match="Did you mean 'kaggle'"):
         load_dataset("kagle")
+
+
+def test_the_page_on_kaggle_is_followed(server, follow, tmp_path, monkeypatch):
+    """With 100 pictures to learn from and 360 to label, by hand and through Kaggle."""
+    digits = load_dataset("digits")
+    write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:100], digits.train_labels[:100])
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images, None)
+    server.files = packed(tmp_path, "train.csv", "test.csv")
+    monkeypatch.setattr(kaggle, "TRAINING_ROWS", 100)
+    monkeypatch.setattr(kaggle, "TEST_ROWS", 360)
+    printed = follow("kaggle.md")
+    assert any("test      360  28×28" in text for text in printed.values())
+    header, *rows = (tmp_path / "submission.csv").read_text().splitlines()
+    assert header == "ImageId,Label"
+    labels = np.array([row.split(",")[1] for row in rows], int)
+    assert [row.split(",")[0] for row in rows] == [str(number) for number in range(1, 361)]
+    assert np.mean(labels == digits.test_labels) > 0.6
