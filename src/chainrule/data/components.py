@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.integer[Any]]
 
+#: How much two pieces overlap where one is over the other; how far apart they then may be, in a digit's height; how
+#: high they may be together; and how far apart and how small a piece beside another is.
+_OVER, _HANGS, _HIGHEST = 0.4, 0.35, 1.5
+_BESIDE, _SMALL = 0.12, 0.6
+
 
 @dataclass(frozen=True)
 class Box:
@@ -96,3 +101,74 @@ def boxes(labels: Integers, count: int) -> list[Box]:
         np.minimum.at(low[axis], part, places)
         np.maximum.at(high[axis], part, places + 1)
     return [Box(*map(int, corners)) for corners in zip(low[0], low[1], high[0], high[1], strict=True)]
+
+
+def digit_groups(pieces: list[Box]) -> list[list[int]]:
+    """Which pieces make up one digit: the bar of a 5 that hangs over its body, and a stroke that broke.
+
+    Two pieces belong together where one lies over the other, if the two make no more than a digit's height, or where
+    a small one is next to a large one.
+
+    Parameters
+    ----------
+    pieces : list of Box
+
+    Returns
+    -------
+    list of lists of int
+        Numbers of pieces, by digit.
+    """
+    tallest = max(box.height for box in pieces)
+    groups = [([i], box) for i, box in enumerate(pieces)]
+    merged = True
+    while merged:
+        merged = False
+        for i, (members, box) in enumerate(groups):
+            for j in range(i + 1, len(groups)):
+                others, other = groups[j]
+                if _belong_together(box, other, tallest):
+                    groups[i] = (members + others, box | other)
+                    del groups[j]
+                    merged = True
+                    break
+            if merged:
+                break
+    return [members for members, _ in groups]
+
+
+def _belong_together(one: Box, other: Box, tallest: int) -> bool:
+    apart_across = max(one.left, other.left) - min(one.right, other.right)
+    apart_down = max(one.top, other.top) - min(one.bottom, other.bottom)
+    over = -apart_across > _OVER * min(one.width, other.width) and apart_down < _HANGS * tallest
+    smaller = min(max(box.height, box.width) for box in (one, other))
+    beside = max(apart_across, apart_down) < _BESIDE * tallest and smaller < _SMALL * tallest
+    return (over or beside) and (one | other).height < _HIGHEST * tallest
+
+
+def reading_order(digits: list[Box]) -> list[int]:
+    """The order in which digits are read: rows from the top, and each from the left.
+
+    A digit belongs to the row whose last one it has half of its height in common with, so that a row may slope.
+
+    Parameters
+    ----------
+    digits : list of Box
+
+    Returns
+    -------
+    list of int
+        Their numbers, in that order.
+    """
+    rows: list[list[int]] = []
+    for i in sorted(range(len(digits)), key=lambda i: digits[i].left):
+        box = digits[i]
+        for row in rows:
+            last = digits[row[-1]]
+            common = min(box.bottom, last.bottom) - max(box.top, last.top)
+            if common > min(box.height, last.height) / 2:
+                row.append(i)
+                break
+        else:
+            rows.append([i])
+    rows.sort(key=lambda row: sum(digits[i].top + digits[i].bottom for i in row) / len(row))
+    return [i for row in rows for i in row]

@@ -114,6 +114,7 @@ def _fill_pits(grey: Floats) -> Floats:
 
     The last pixel of a path is the border's own, smoothed along the border: ink that touches it does not drain there.
     """
+    grey = _without_thin_pits(grey)
     filled = np.full_like(grey, np.inf)
     border = _smooth_border(grey)
     filled[0], filled[-1], filled[:, 0], filled[:, -1] = border[0], border[-1], border[:, 0], border[:, -1]
@@ -130,6 +131,14 @@ def _fill_pits(grey: Floats) -> Floats:
 def _fill_peaks(grey: Floats) -> Floats:
     """The same upside down: every peak is cut off."""
     return 255 - _fill_pits(255 - grey)
+
+
+def _without_thin_pits(grey: Floats) -> Floats:
+    """What is thinner than five pixels is filled at once: a ruled line would be a ditch that drains what it crosses."""
+    from PIL import Image, ImageFilter
+
+    picture = Image.fromarray(grey).filter(ImageFilter.MedianFilter(3))
+    return np.array(picture.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.MinFilter(5)))
 
 
 def _sweep(level: Floats, floor: Floats) -> None:
