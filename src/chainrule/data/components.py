@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.integer[Any]]
 
-#: How much two pieces overlap where one is over the other; how far apart they then may be, in a digit's height; how
-#: high they may be together; and how far apart and how small a piece beside another is.
-_OVER, _HANGS, _HIGHEST = 0.4, 0.35, 1.5
+#: Two pieces belong together if their columns overlap by the first part of the narrower's width, or by the second where
+#: their rows do not overlap by more than the third of the lower's height: then one stands over the other.
+_WITHIN, _OVER, _ABREAST = 0.7, 0.2, 0.4
+#: How far apart they then may be, in a digit's height, and how high they may be together.
+_HANGS, _HIGHEST = 0.35, 1.4
+#: How far away and how small a piece may be that belongs to the digit beside it.
 _BESIDE, _SMALL = 0.12, 0.6
 
 
@@ -103,7 +106,7 @@ def boxes(labels: Integers, count: int) -> list[Box]:
     return [Box(*map(int, corners)) for corners in zip(low[0], low[1], high[0], high[1], strict=True)]
 
 
-def digit_groups(pieces: list[Box]) -> list[list[int]]:
+def digit_groups(pieces: list[Box], height: int) -> list[list[int]]:
     """Which pieces make up one digit: the bar of a 5 that hangs over its body, and a stroke that broke.
 
     Two pieces belong together where one lies over the other, if the two make no more than a digit's height, or where
@@ -112,13 +115,14 @@ def digit_groups(pieces: list[Box]) -> list[list[int]]:
     Parameters
     ----------
     pieces : list of Box
+    height : int
+        Of a digit, about.
 
     Returns
     -------
     list of lists of int
         Numbers of pieces, by digit.
     """
-    tallest = max(box.height for box in pieces)
     groups = [([i], box) for i, box in enumerate(pieces)]
     merged = True
     while merged:
@@ -126,7 +130,7 @@ def digit_groups(pieces: list[Box]) -> list[list[int]]:
         for i, (members, box) in enumerate(groups):
             for j in range(i + 1, len(groups)):
                 others, other = groups[j]
-                if _belong_together(box, other, tallest):
+                if _belong_together(box, other, height):
                     groups[i] = (members + others, box | other)
                     del groups[j]
                     merged = True
@@ -136,13 +140,15 @@ def digit_groups(pieces: list[Box]) -> list[list[int]]:
     return [members for members, _ in groups]
 
 
-def _belong_together(one: Box, other: Box, tallest: int) -> bool:
-    apart_across = max(one.left, other.left) - min(one.right, other.right)
-    apart_down = max(one.top, other.top) - min(one.bottom, other.bottom)
-    over = -apart_across > _OVER * min(one.width, other.width) and apart_down < _HANGS * tallest
+def _belong_together(one: Box, other: Box, height: int) -> bool:
+    across = max(one.left, other.left) - min(one.right, other.right)  # how far apart; below 0 where they overlap
+    down = max(one.top, other.top) - min(one.bottom, other.bottom)
+    narrower, lower = min(one.width, other.width), min(one.height, other.height)
+    stacked = -across > _OVER * narrower and -down < _ABREAST * lower
+    over = (stacked or -across > _WITHIN * narrower) and down < _HANGS * height
     smaller = min(max(box.height, box.width) for box in (one, other))
-    beside = max(apart_across, apart_down) < _BESIDE * tallest and smaller < _SMALL * tallest
-    return (over or beside) and (one | other).height < _HIGHEST * tallest
+    beside = max(across, down) < _BESIDE * height and smaller < _SMALL * height
+    return (over or beside) and (one | other).height < _HIGHEST * height
 
 
 def reading_order(digits: list[Box]) -> list[int]:

@@ -27,8 +27,10 @@ Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
+#: How often the ground under the ink is smoothed.
+_ROUNDS = 120
 #: The light changes slowly; so many pixels of the longer side show it.
-_COARSE = 160
+_COARSE = 128
 #: c, which keeps the noise of the darkest places small.
 _DARK = 30.0
 #: Ink this much fainter than black on white is none, and so is what stands out less than so many times the noise.
@@ -50,12 +52,12 @@ def find_ground(grey: Bytes) -> tuple[Floats, bool]:
     bright_on_dark : bool
     """
     coarse = _resized(grey.astype(np.float32), _coarse_shape(grey.shape))
-    flat = _fill_peaks(_fill_pits(coarse))  # neither dark ink nor bright ink is left, nor what they enclose
+    flat = _bridge(_fill_peaks(_fill_pits(coarse)), coarse)  # without dark ink, bright ink, and what they enclose
     departure = coarse - flat
     strong = np.abs(departure) > np.abs(departure).max() / 2
     bright_on_dark = bool(departure[strong].sum() > 0)
     filled = _fill_peaks(coarse) if bright_on_dark else _fill_pits(coarse)
-    return _resized(filled, grey.shape), bright_on_dark
+    return _resized(_bridge(filled, coarse), grey.shape), bright_on_dark
 
 
 def measure_ink(grey: Bytes, ground: Floats, bright_on_dark: bool) -> Floats:
@@ -137,8 +139,39 @@ def _without_thin_pits(grey: Floats) -> Floats:
     """What is thinner than five pixels is filled at once: a ruled line would be a ditch that drains what it crosses."""
     from PIL import Image, ImageFilter
 
-    picture = Image.fromarray(grey).filter(ImageFilter.MedianFilter(3))
-    return np.array(picture.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.MinFilter(5)))
+    calm = np.asarray(Image.fromarray(grey).filter(ImageFilter.MedianFilter(3)))
+    return -_greatest_near(-_greatest_near(calm))
+
+
+def _greatest_near(grey: Floats) -> Floats:
+    """Each pixel's greatest neighbour, itself and two pixels to each side included."""
+    for _ in range(2):  # along the columns, then, turned over, along the rows
+        padded = np.pad(grey, ((2, 2), (0, 0)), mode="edge")
+        greatest = padded[2:-2].copy()
+        for offset in (0, 1, 3, 4):
+            np.maximum(greatest, padded[offset : offset + len(grey)], out=greatest)
+        grey = greatest.T
+    return grey
+
+
+def _bridge(ground: Floats, grey: Floats) -> Floats:
+    """Under the ink, let the ground go over smoothly from one side of a stroke to the other.
+
+        each pixel there ← the mean of its four neighbours, again and again
+
+    Rain fills a stroke that runs from light into shadow to the level of the shadow, where it runs off.
+    """
+    inked = np.abs(ground - grey) > _FAINTEST * (ground + _DARK)
+    around = _greatest_near(inked.astype(np.float32)) > 0
+    level = np.pad(ground, 1, mode="edge")
+    middle = level[1:-1, 1:-1]
+    for _ in range(_ROUNDS):
+        mean = level[:-2, 1:-1] + level[2:, 1:-1]
+        mean += level[1:-1, :-2]
+        mean += level[1:-1, 2:]
+        mean *= 0.25
+        np.copyto(middle, mean, where=around)
+    return middle
 
 
 def _sweep(level: Floats, floor: Floats) -> None:

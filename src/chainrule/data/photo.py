@@ -48,6 +48,8 @@ _HINT = 0.2
 #: Pieces smaller than this part of the largest are specks; a digit is at least so high, beside the highest.
 _SPECK, _LOWEST = 0.12, 0.4
 _MOST_PIECES = 400
+#: Digits are averaged down to so many pixels before their strokes are made thicker or thinner.
+_FINE = 120
 #: A stroke is at least and at most so wide, in pixels of MNIST's 20, and no digit is as broad as this everywhere.
 _THIN, _THICK, _BLOB = 2.0, 4.5, 9.0
 _ONE_COLOUR = 4
@@ -177,7 +179,7 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
     strokes, full = find_strokes(ink)
     lines = find_lines(ink > _HINT * full, strokes)
     labels, pieces = _pieces(strokes & ~lines)
-    groups = _digits(pieces) if many else [_only_digit(pieces)]
+    groups = _digits(pieces, max(box.height for box in pieces.values())) if many else [_only_digit(pieces)]
     found = [_Found.of(labels, pieces, group) for group in groups]
     scaled = np.where(lines, 0, np.clip(ink / full, 0, 1)).astype(np.float32)
     return Page(
@@ -274,29 +276,27 @@ class _Found:
     mask: Mask
 
     @classmethod
-    def of(cls, labels: NDArray[np.int64], pieces: dict[int, Box], group: list[int]) -> _Found:
+    def of(cls, labels: NDArray[np.integer[Any]], pieces: dict[int, Box], group: list[int]) -> _Found:
         """The digit that these pieces make up."""
         box = functools.reduce(operator.or_, (pieces[number] for number in group))
         return cls(box, np.isin(labels[box.slices], group))
 
     def drawn(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
         """Its ink and no other's, with strokes as wide as MNIST's."""
-        from PIL import Image, ImageFilter
+        from PIL import Image, ImageFilter, ImageOps
 
-        width = self.stroke_width()
-        size = max(self.mask.shape)
-        if width * 20 / size > _BLOB and min(self.mask.shape) > size / 2:
+        width, size = self.stroke_width(), max(self.mask.shape)
+        if 20 * width / size > _BLOB and min(self.mask.shape) > size / 2:
             raise DataFileError("no digit found: what stands out has the form of a blob, and not of strokes.")
-        room = 2 + round(_THIN * size / 20)
-        mask = np.pad(self.mask, room)
-        near = np.asarray(Image.fromarray(mask).filter(ImageFilter.MaxFilter(3)))
-        own = np.where(near, np.pad(ink[self.box.slices], room), 0)
-        change = (min(max(width, _THIN * size / 20), _THICK * size / 20) - width) / 2
-        rank = 2 * round(abs(change)) + 1
-        if rank > 1:
-            grow = ImageFilter.MaxFilter(rank) if change > 0 else ImageFilter.MinFilter(rank)
-            own = np.asarray(Image.fromarray(own).filter(grow))
-        return own
+        near = np.asarray(Image.fromarray(np.pad(self.mask, 2)).filter(ImageFilter.MaxFilter(3)))
+        own = np.where(near, np.pad(ink[self.box.slices], 2), 0)
+        scale = min(_FINE / size, 1)
+        change = (min(max(width, _THIN * size / 20), _THICK * size / 20) - width) * scale
+        rank = 2 * round(abs(change) / 2) + 1
+        small = [max(1, round(n * scale)) for n in reversed(own.shape)]
+        picture = Image.fromarray(own).resize((small[0], small[1]), Image.Resampling.BOX)
+        picture = ImageOps.expand(picture, rank)
+        return np.asarray(picture.filter((ImageFilter.MaxFilter if change > 0 else ImageFilter.MinFilter)(rank)))
 
     def stroke_width(self) -> float:
         """In pixels: a long stroke has twice as much edge as length, so that its width is 2 · area / edge."""
@@ -305,7 +305,7 @@ class _Found:
         return 2 * np.count_nonzero(self.mask) / np.count_nonzero(self.mask & ~inside)
 
 
-def _pieces(strokes: Mask) -> tuple[NDArray[np.int64], dict[int, Box]]:
+def _pieces(strokes: Mask) -> tuple[NDArray[np.integer[Any]], dict[int, Box]]:
     """The strokes' connected parts, numbered, and the box of each that is no speck and not cut off by the border."""
     labels, count = label_components(strokes)
     if count == 0:
@@ -327,10 +327,10 @@ def _pieces(strokes: Mask) -> tuple[NDArray[np.int64], dict[int, Box]]:
     return labels, pieces
 
 
-def _digits(pieces: dict[int, Box]) -> list[list[int]]:
-    """The pieces of each digit, in the order in which they are read."""
+def _digits(pieces: dict[int, Box], height: int) -> list[list[int]]:
+    """The pieces of each digit, in the order in which they are read; `height` is a digit's, about."""
     numbers = list(pieces)
-    groups = [[numbers[i] for i in group] for group in digit_groups(list(pieces.values()))]
+    groups = [[numbers[i] for i in group] for group in digit_groups(list(pieces.values()), height)]
     around = [functools.reduce(operator.or_, (pieces[number] for number in group)) for group in groups]
     tallest = max(box.height for box in around)
     high = [i for i, box in enumerate(around) if max(box.height, box.width) >= _LOWEST * tallest]
@@ -339,7 +339,7 @@ def _digits(pieces: dict[int, Box]) -> list[list[int]]:
 
 def _only_digit(pieces: dict[int, Box]) -> list[int]:
     """The pieces of the only digit."""
-    groups = _digits(pieces)
+    groups = _digits(pieces, functools.reduce(operator.or_, pieces.values()).height)
     if len(groups) > 1:
         raise DataFileError(f"{len(groups)} digits found, expected one. To read them all: chainrule predict --many")
     return groups[0]
