@@ -91,7 +91,7 @@ def ratios(theirs, ours):
 
 
 #: Recipes whose recorded runs miss their goal, as docs/results.md says; one that comes to reach it must leave the list.
-MISSED = ("dropout", "adversarial", "committee")
+MISSED = ("dropout", "adversarial", "deeper", "committee")
 EVERY = [
     pytest.param(name, marks=pytest.mark.xfail(raises=AssertionError, strict=True)) if name in MISSED else name
     for name in (*RECIPES, *COMMITTEES)
