@@ -96,7 +96,7 @@ def try_input(reader: Reader, path: Path, content: bytes, expected: Any) -> str 
     assert expected is None, f"a whole file was refused: {message}"
     assert str(path) in message, f"the message does not name the file: {message}"
     assert len(message) < 1000, f"the message has {len(message)} characters"
-    message.encode()  # a lone half of a pair could not be shown
+    assert all(c.isprintable() or c == "\n" for c in message), f"the message could steer a terminal: {message!r}"
     assert not _ran_out_of_memory(refusal), f"it took all memory first: {message}"
     return message
 

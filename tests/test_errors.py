@@ -44,6 +44,13 @@ def test_every_error_says_what_it_is_for(kind):
     assert kind.__doc__.endswith(".")
 
 
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES.values() if kind is not UnknownNameError])
+def test_a_message_cannot_steer_a_terminal(kind):
+    """ESC, its one-byte form, a bell, a return to the line's start, right-to-left writing, half a character."""
+    error = kind("file.csv: '\x1b[2J\x9b\a\r\u202e\ud800é'\nnext line")
+    assert str(error) == r"file.csv: '\x1b[2J\x9b\x07\r\u202e\ud800é'" + "\nnext line"
+
+
 def test_an_unknown_name_suggests_the_near_one_and_lists_all():
     error = UnknownNameError("recipe", "Standart", ["standard", "xavier-10"])
     assert str(error) == "There is no recipe 'Standart'. Did you mean 'standard'? Known: standard, xavier-10."

@@ -26,9 +26,12 @@ from collections.abc import Iterable
 
 
 class ChainruleError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose; what could steer a terminal is shown as escapes."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(c if c.isprintable() or c == "\n" else _escape(c) for c in message))
 
 
 class InputError(ChainruleError, ValueError):
@@ -90,3 +93,7 @@ class DownloadError(FailureError):
 
 class MissingPackageError(FailureError, ImportError):
     """An optional package is not installed."""
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()

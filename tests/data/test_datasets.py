@@ -158,6 +158,35 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_and_no_other(small_mnist, 
     assert_holds(load_dataset("mnist"), TRAIN, TEST)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_one_flipped_bit_in_the_cache_is_noticed_and_without_a_network_said(small_mnist, tmp_path, name):
+    cache = write_folder(tmp_path / "cache" / "mnist")
+    content = bytearray((cache / name).read_bytes())
+    content[-1] ^= 1
+    (cache / name).write_bytes(content)
+    with pytest.raises(DownloadError, match=f"^{cache / name} is damaged: its SHA-256 differs. MNIST is not at hand"):
+        load_dataset("mnist")
+    assert small_mnist == [[name]]
+    assert f"because {cache / name} is damaged: its SHA-256 differs. MNIST is not" in load_dataset("auto").source
+
+
+def test_a_cache_that_is_cut_short_is_said_to_be_and_a_missing_file_is_not(small_mnist, tmp_path):
+    cache = write_folder(tmp_path / "cache" / "mnist", leave_out=NAMES[1])
+    (cache / NAMES[0]).write_bytes((cache / NAMES[0]).read_bytes()[:-1])
+    with pytest.raises(DownloadError, match=f"^{cache / NAMES[0]} declares .*Fetch the file again. MNIST is not at"):
+        load_dataset("mnist")
+    assert small_mnist == [NAMES[:2]]
+
+
+def test_a_cache_that_may_not_be_written_is_read(small_mnist, monkeypatch, locked):
+    folder, lock = locked
+    cache = write_folder(folder / "mnist")
+    monkeypatch.setattr(datasets, "_cache_folder", lambda: cache)
+    lock()
+    assert_holds(load_dataset("mnist"), TRAIN, TEST)
+    assert small_mnist == []
+
+
 def test_another_file_in_ones_own_folder_is_an_error_and_not_replaced(small_mnist, monkeypatch, tmp_path):
     folder = write_folder(tmp_path / "own" / "mnist")
     write_idx(folder / NAMES[2], ARRAYS[2] // 2)

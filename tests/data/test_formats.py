@@ -2,13 +2,13 @@ import gzip
 import io
 import os
 import struct
-import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from chainrule import atomic
+from chainrule.data import formats
 from chainrule.data.formats import (
     check_digits,
     idx_sha256,
@@ -92,38 +92,52 @@ def test_a_bad_idx_file_is_refused_and_named(tmp_path, content, message):
         read_idx(tmp_path / "bad-file")
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
-def test_no_memory_is_taken_for_a_size_that_is_only_declared(tmp_path, pack):
-    (tmp_path / "bomb").write_bytes(pack(idx_header(2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(100)))
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataFileError, match="and 100 bytes follow"):
-            read_idx(tmp_path / "bomb")
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+FORGED_IDX = {
+    "32 GiB in a file of 80 bytes": (idx_header(1 << 15, 1 << 10, 1 << 10) + bytes(64), "and 64 bytes follow"),
+    "more than there is memory": (idx_header(*[2**32 - 1] * 3) + bytes(100), "and 100 bytes follow"),
+    "packed, 1 GiB": (gzip.compress(idx_header(1 << 10, 1 << 10, 1 << 10) + bytes(64)), "and 64 bytes follow"),
+    "packed, 32 GiB": (gzip.compress(idx_header(1 << 15, 1 << 10, 1 << 10)), "holds 32 GiB or more.* at most 1 GiB"),
+    "packed, more than there is memory": (gzip.compress(idx_header(*[2**32 - 1] * 3)), r"holds 7.38e\+19 GiB or more"),
+    "packed, and unpacks to more than it declares": (
+        gzip.compress(idx_header(5) + bytes(64 << 20), 1),
+        "declares 5 = 5 bytes of values, and more follow",
+    ),
+}
 
 
-def test_a_gzip_bomb_is_unpacked_no_further_than_it_declares(tmp_path):
-    (tmp_path / "bomb").write_bytes(gzip.compress(idx_header(5) + bytes(64 << 20), 1))
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataFileError, match="and more follow"):
-            read_idx(tmp_path / "bomb")
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+@pytest.mark.parametrize(("content", "message"), FORGED_IDX.values(), ids=FORGED_IDX)
+def test_no_memory_is_taken_for_what_an_idx_file_only_declares(tmp_path, content, message, little_memory):
+    (tmp_path / "bomb").write_bytes(content)
+    with little_memory(4 << 20), pytest.raises(DataFileError, match=f"bomb .*{message}"):
+        read_idx(tmp_path / "bomb")
 
 
-def test_reading_a_plain_file_takes_the_memory_of_its_array_and_no_more(tmp_path):
+def test_a_packed_idx_file_may_hold_as_much_as_is_allowed_and_a_plain_one_more(tmp_path, monkeypatch):
+    write_idx(tmp_path / "plain", IMAGES)
+    (tmp_path / "packed").write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+    monkeypatch.setattr(formats, "LARGEST", IMAGES.size)
+    assert np.array_equal(read_idx(tmp_path / "packed"), IMAGES)
+    monkeypatch.setattr(formats, "LARGEST", IMAGES.size - 1)
+    assert np.array_equal(read_idx(tmp_path / "plain"), IMAGES)
+    with pytest.raises(DataFileError, match=r"packed holds .*If you trust it, give its digits as plain IDX or csv\.$"):
+        read_idx(tmp_path / "packed")
+
+
+def test_a_file_larger_than_the_memory_that_is_left_is_refused_in_words(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    write_idx(tmp_path / "large-file", IMAGES)
+    monkeypatch.setattr(formats.np, "empty", refuse)
+    with pytest.raises(DataFileError, match="large-file does not fit into the memory that is left"):
+        read_idx(tmp_path / "large-file")
+
+
+def test_reading_a_plain_file_takes_the_memory_of_its_array_and_no_more(tmp_path, little_memory):
     images = np.zeros((10_000, 28, 28), np.uint8)
     write_idx(tmp_path / "file", images)
-    tracemalloc.start()
-    try:
+    with little_memory(1.1 * images.nbytes):
         read_idx(tmp_path / "file")
-        assert tracemalloc.get_traced_memory()[1] < 1.1 * images.nbytes
-    finally:
-        tracemalloc.stop()
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
@@ -229,9 +243,7 @@ def test_what_numpy_says_about_pickles_is_not_passed_on(tmp_path):
     """Its advice for a long header is to trust the file."""
     member = io.BytesIO()
     np.save(member, np.zeros(1, [(f"field{i}", "u1") for i in range(1000)]))
-    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
-    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
-        archive.writestr("x_test.npy", member.getvalue())
+    add_member(tmp_path / "bad.npz", "x_test.npy", member.getvalue())
     with pytest.raises(DataFileError, match="x_test that cannot be read: Header info length") as caught:
         read_keras_npz(tmp_path / "bad.npz")
     assert "pickle" not in str(caught.value)
@@ -269,11 +281,16 @@ def test_a_keras_file_with_flipped_bytes_is_refused(tmp_path):
 
 
 def test_a_member_that_is_no_array_is_refused(tmp_path):
-    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
-    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
-        archive.writestr("x_test", "text")
+    add_member(tmp_path / "bad.npz", "x_test", "text")
     with pytest.raises(DataFileError, match="x_test that is not an array"):
         read_keras_npz(tmp_path / "bad.npz")
+
+
+def add_member(path, name, content):
+    """A Keras npz file without x_test, and with this member."""
+    np.savez(path, **keras(x_test=None))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
 
 
 def npy(shape, content=b"", dtype="|u1", order="False"):
@@ -283,29 +300,88 @@ def npy(shape, content=b"", dtype="|u1", order="False"):
 
 
 FORGED_NPY = {
-    "a giant shape": (npy("(2, 4294967296, 9)"), "declares 77,309,411,328 bytes of values in x_test, and 0 follow"),
-    "a shape beyond integers": (npy("(2, 18446744073709551615, 9)"), "declares 332,.* bytes"),
+    "32 GiB": (npy("(32, 32768, 32768)"), r"declares an impossible shape for x_test, \(32, 32768, 32768\)"),
+    "1 GiB": (npy("(1, 32768, 32768)"), "declares 1,073,741,824 bytes of values in x_test, and 0 follow"),
+    "a shape beyond integers": (npy("(2, 18446744073709551615, 9)"), "impossible shape for x_test"),
+    "a shape of thousands of digits": (npy(f"(2, {'9' * 4000}, {'9' * 4000})"), "impossible shape for x_test"),
     "too few bytes": (npy("(2, 2, 2)", bytes(7)), "declares 8 bytes of values in x_test, and 7 follow"),
     "too many bytes": (npy("(2, 2, 2)", bytes(9)), "declares 8 bytes of values in x_test, and 9 follow"),
-    "a negative shape": (npy("(-2, -2, 2)", bytes(8)), r"declares the shape \(-2, -2, 2\)"),
+    "a negative shape": (npy("(-2, -2, 2)", bytes(8)), r"declares an impossible shape for x_test, \(-2, -2, 2\)"),
+    "a header of 4 GiB": (b"\x93NUMPY\2\0" + b"\xff" * 4 + bytes(64 << 20), "x_test that cannot be read"),
     "a header that never closes": (npy("(2, 2, 2", bytes(8)), "x_test that cannot be read"),
     "another version": (b"\x93NUMPY\3\0" + bytes(8), "npy version 03 00"),
 }
 
 
 @pytest.mark.parametrize(("member", "message"), FORGED_NPY.values(), ids=FORGED_NPY)
-def test_a_forged_member_is_refused_before_memory_is_taken_for_it(tmp_path, member, message):
-    np.savez(tmp_path / "bad.npz", **keras(x_test=None))
-    with zipfile.ZipFile(tmp_path / "bad.npz", "a") as archive:
-        archive.writestr("x_test.npy", member)
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataFileError, match=f"bad.npz.*{message}") as caught:
-            read_keras_npz(tmp_path / "bad.npz")
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+def test_a_forged_member_is_refused_before_memory_is_taken_for_it(tmp_path, member, message, little_memory):
+    add_member(tmp_path / "bad.npz", "x_test.npy", member)
+    with little_memory(4 << 20), pytest.raises(DataFileError, match=f"bad.npz.*{message}") as caught:
+        read_keras_npz(tmp_path / "bad.npz")
     assert len(str(caught.value)) < 500
+
+
+def claim_length(content, name, length):
+    """Write into an archive's directory that a member unpacks to this length."""
+    place = content.index(name.encode(), content.index(b"PK\x01\x02")) - 46 + 24
+    return content[:place] + struct.pack("<I", length) + content[place + 4 :]
+
+
+def test_a_member_is_unpacked_no_further_than_the_archive_says(tmp_path, little_memory):
+    """64 MiB, of which the archive says that they are 8 bytes more than the header."""
+    member = npy("(2, 2, 2)", bytes(8))
+    add_member(tmp_path / "bad.npz", "x_test.npy", member + bytes(64 << 20))
+    content = (tmp_path / "bad.npz").read_bytes()
+    (tmp_path / "bad.npz").write_bytes(claim_length(content, "x_test.npy", len(member)))
+    with little_memory(4 << 20), pytest.raises(DataFileError, match=r"bad.npz is cut short or damaged"):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+def test_memory_for_a_member_grows_only_with_what_arrives(tmp_path, little_memory):
+    """Its header and the archive agree on half a GiB, and there is nothing."""
+    member = npy("(1, 16384, 32768)")
+    add_member(tmp_path / "bad.npz", "x_test.npy", member)
+    content = (tmp_path / "bad.npz").read_bytes()
+    (tmp_path / "bad.npz").write_bytes(claim_length(content, "x_test.npy", len(member) + (1 << 29)))
+    with little_memory(4 << 20), pytest.raises(DataFileError, match=r"bad.npz "):
+        read_keras_npz(tmp_path / "bad.npz")
+
+
+def test_a_keras_file_may_unpack_to_as_much_as_is_allowed(tmp_path, monkeypatch):
+    path = tmp_path / "file.npz"
+    np.savez_compressed(path, **keras(), other=np.zeros(10**6))
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist() if member.filename != "other.npy")
+    monkeypatch.setattr(formats, "LARGEST", unpacked)
+    assert np.array_equal(read_keras_npz(path)[0], IMAGES)
+    monkeypatch.setattr(formats, "LARGEST", unpacked - 1)
+    with pytest.raises(DataFileError, match=r"file.npz holds .* or more; of a packed file, chainrule reads at most"):
+        read_keras_npz(path)
+
+
+def test_a_zip_bomb_is_refused_before_any_of_it_is_unpacked(tmp_path, little_memory):
+    """Four members of 512 MiB each, in a file of 2 MB."""
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        zeros = npy("(524288, 32, 32)", bytes(1 << 20))
+        for name in keras():
+            archive.writestr(f"{name}.npy", zeros)
+    content = (tmp_path / "bomb.npz").read_bytes()
+    for name in keras():
+        content = claim_length(content, f"{name}.npy", 1 << 29)
+    (tmp_path / "bomb.npz").write_bytes(content)
+    with little_memory(4 << 20), pytest.raises(DataFileError, match=r"bomb.npz holds 2 GiB or more; .* at most 1 GiB"):
+        read_keras_npz(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_ways_of_packing_that_unpack_without_a_limit_are_refused(tmp_path, method, little_memory):
+    with zipfile.ZipFile(tmp_path / "file.zip", "w", method) as archive:
+        for name in keras():
+            archive.writestr(f"{name}.npy", npy("(2, 2, 2)", bytes(8 << 20)))
+        archive.writestr("train.csv", bytes(8 << 20))
+    for read in (read_keras_npz, read_csv):
+        with little_memory(4 << 20), pytest.raises(DataFileError, match=rf"file.zip is packed by method {method} of"):
+            read(tmp_path / "file.zip")
 
 
 def test_columns_first_is_read_as_it_was_written(tmp_path):
@@ -399,6 +475,7 @@ def test_a_written_csv_file_has_kaggles_header(tmp_path):
     [
         GOOD,
         GOOD.rstrip("\n"),
+        GOOD.rstrip("\n") + " ",
         GOOD + "\n\n",
         GOOD.replace("\n", "\r\n"),
         "\ufeff" + GOOD,
@@ -417,6 +494,7 @@ def test_a_written_csv_file_has_kaggles_header(tmp_path):
     ids=[
         "plain",
         "no last newline",
+        "no last newline, and a space",
         "blank lines",
         "CRLF",
         "BOM",
@@ -491,6 +569,9 @@ BAD_CSV = {
     "zip with wrong bytes": (zipped(train__csv=GOOD).replace(b"7,0,1", b"7,0,2"), "cut short or damaged"),
     "zip without csv": (zipped(readme="hello"), r"0 csv files \(none\); expected one"),
     "zip with two": (zipped(train__csv=GOOD, test__csv=GOOD), r"2 csv files \(train.csv, test.csv\); expected one"),
+    "a number that may have been cut": (GOOD[:-2], "line 3 ends the file with '25' and no newline"),
+    "a quoted number that may have been cut": (GOOD.replace("255\n", '"25'), "line 3 ends the file with '25' and no"),
+    "a number with zeros before it": (GOOD.replace("255\n", f"+{'0' * 5000}5"), "line 3 ends the file with '5' and no"),
     "zip with two in any case": (zipped(A__csv=GOOD, **{"B.CSV": GOOD}), r"2 csv files \(A.csv, B.CSV\); expected one"),
 }
 
@@ -498,6 +579,44 @@ BAD_CSV = {
 @pytest.mark.parametrize(("content", "message"), BAD_CSV.values(), ids=BAD_CSV)
 def test_a_bad_csv_file_is_refused_and_the_line_named(tmp_path, content, message):
     with pytest.raises(DataFileError, match=f"file.csv.*{message}"):
+        read_text(tmp_path, content)
+
+
+@pytest.mark.parametrize("last", ["0", "26", '"25"', "025 "])
+def test_a_last_number_that_is_whole_needs_no_newline(tmp_path, last):
+    images, _ = read_text(tmp_path, GOOD.replace("255\n", last))
+    assert images[1, 1, 1] == int(last.strip('" '))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped(train__csv=text)], ids=["gzip", "zip"])
+def test_a_packed_csv_may_hold_as_much_as_is_allowed_and_a_plain_one_more(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(formats, "LARGEST", len(GOOD))
+    assert read_text(tmp_path, pack(GOOD.encode()))[1].tolist() == [7, 0]
+    monkeypatch.setattr(formats, "LARGEST", len(GOOD) - 1)
+    assert read_text(tmp_path, GOOD)[1].tolist() == [7, 0]
+    with pytest.raises(DataFileError, match=r"file.csv holds .* or more; of a packed file, chainrule reads at most"):
+        read_text(tmp_path, pack(GOOD.encode()))
+
+
+ONE_LINE = bytes(64 << 20)
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, lambda text: zipped(train__csv=text)], ids=["plain", "gzip", "zip"]
+)
+@pytest.mark.parametrize("start", [b"", b"label,pixel0\n7,"], ids=["in the header", "in a row"])
+def test_a_line_without_end_is_not_read_to_its_end(tmp_path, little_memory, pack, start):
+    content = pack(start + ONE_LINE)
+    number = start.count(b"\n") + 1
+    with little_memory(16 << 20), pytest.raises(DataFileError, match=f"line {number} has 1,048,576 characters"):
+        read_text(tmp_path, content)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped(train__csv=text)], ids=["gzip", "zip"])
+def test_a_packed_csv_is_unpacked_no_further_than_is_allowed(tmp_path, monkeypatch, pack, little_memory):
+    monkeypatch.setattr(formats, "LARGEST", 1 << 20)
+    content = pack(GOOD.encode() + b"1,1,1,1,1\n" * (1 << 20))
+    with little_memory(8 << 20), pytest.raises(DataFileError, match=r"holds 0\.000977 GiB or more"):
         read_text(tmp_path, content)
 
 
@@ -547,3 +666,87 @@ BAD_PAIRS = {
 def test_images_and_labels_that_do_not_are_named(images, labels, message):
     with pytest.raises(DataFileError, match=message):
         check_digits(images, labels, "a-file", "b-file")
+
+
+# --------------------------------------------------------------- cut short anywhere, and a flipped byte anywhere
+
+
+def npz_bytes(save):
+    content = io.BytesIO()
+    save(content, **keras(x_train=IMAGES[:, :3, :2], x_test=IMAGES[:2, :3, :2]))
+    return content.getvalue()
+
+
+IMAGES_IDX = idx_header(3, 2, 2) + IMAGES[:3, :2, :2].tobytes()
+
+PLAIN = {"labels": (read_idx, WHOLE), "images": (read_idx, IMAGES_IDX), "csv": (read_csv, GOOD.encode())}
+CHECKED = {
+    "gzipped labels": (read_idx, gzip.compress(WHOLE)),
+    "gzipped images": (read_idx, gzip.compress(IMAGES_IDX)),
+    "gzipped csv": (read_csv, gzip.compress(GOOD.encode())),
+    "zipped csv": (read_csv, zipped(train__csv=GOOD)),
+    "npz": (read_keras_npz, npz_bytes(np.savez)),
+    "compressed npz": (read_keras_npz, npz_bytes(np.savez_compressed)),
+}
+
+
+def attempt(read, path, content):
+    """All numbers that a file holds, in a row, with the shapes; None if it is refused in words."""
+    path.write_bytes(content)
+    try:
+        found = read(path)
+    except DataFileError:
+        return None
+    arrays = found if isinstance(found, tuple) else (found,)
+    return [(array.shape, array.tolist()) for array in arrays if array is not None]
+
+
+@pytest.mark.parametrize(("read", "whole"), (PLAIN | CHECKED).values(), ids=PLAIN | CHECKED)
+def test_a_file_cut_short_anywhere_is_refused_but_for_a_csv_between_two_lines(tmp_path, read, whole):
+    """What a csv file has after a line, nothing in it says; the digits that are left have the right numbers."""
+    expected = attempt(read, tmp_path / "file", whole)
+    for length in range(len(whole)):
+        found = attempt(read, tmp_path / "file", whole[:length])
+        if whole == GOOD.encode() and found is not None:
+            assert whole[length : length + 1] == b"\n" or whole[length - 1 : length] == b"\n", length
+            assert found[0][1] == expected[0][1][: found[0][0][0]], length
+        else:
+            assert found is None, length
+
+
+def flipped(whole):
+    """The file with one byte other than it was, by a low bit, a high one, or all."""
+    for place in range(len(whole)):
+        for bits in (1, 32, 255):
+            yield place, whole[:place] + bytes([whole[place] ^ bits]) + whole[place + 1 :]
+
+
+@pytest.mark.parametrize(("read", "whole"), CHECKED.values(), ids=CHECKED)
+def test_a_byte_flipped_anywhere_in_a_file_with_a_checksum_is_noticed_or_harmless(tmp_path, read, whole):
+    expected = attempt(read, tmp_path / "file", whole)
+    outcomes = [(place, attempt(read, tmp_path / "file", content)) for place, content in flipped(whole)]
+    assert [place for place, found in outcomes if found not in (None, expected)] == []
+
+
+@pytest.mark.parametrize("whole", [WHOLE, IMAGES_IDX], ids=["labels", "images"])
+def test_a_byte_flipped_in_a_plain_idx_file_is_noticed_in_the_header_and_is_one_value_after_it(tmp_path, whole):
+    """That value may be another: there is no checksum, but for MNIST, whose checksums are known."""
+    header = 4 + 4 * whole[3]
+    for place, content in flipped(whole):
+        found = attempt(read_idx, tmp_path / "file", content)
+        if place < header:
+            assert found is None, place
+        else:
+            values = np.array(found[0][1]).reshape(-1).tolist()
+            assert values == list(content[header:])
+
+
+def test_a_byte_flipped_in_a_plain_csv_file_is_noticed_or_changes_one_number(tmp_path):
+    expected = attempt(read_csv, tmp_path / "file", GOOD.encode())
+    for place, content in flipped(GOOD.encode()):
+        found = attempt(read_csv, tmp_path / "file", content)
+        if found is None:
+            continue
+        assert [shape for shape, _ in found] == [shape for shape, _ in expected], place
+        changes = [np.array(new) != np.array(old) for (_, new), (_, old) in zip(found, expected, strict=True)]
+        assert sum(int(change.sum()) for change in changes) <= 1, place

@@ -171,8 +171,17 @@ def _load_cached_mnist() -> Dataset:
     try:
         return _verified_mnist(cache)
     except DataFileError:
-        download.download_mnist(cache, [file for file in download.MNIST_FILES if not _is_whole(cache, file)])
+        _restore(cache)
         return _verified_mnist(cache)
+
+
+def _restore(cache: Path) -> None:
+    """Download what is missing or damaged; if that fails, say of a damaged file that it is there, and damaged."""
+    faults = {file: _fault(cache, file) for file in download.MNIST_FILES}
+    try:
+        download.download_mnist(cache, [file for file, fault in faults.items() if fault is not None])
+    except (DownloadError, OutputError) as error:
+        raise type(error)(" ".join([*filter(None, faults.values()), str(error)])) from error
 
 
 def _own_folder() -> Path | None:
@@ -211,12 +220,15 @@ def _verified_mnist(folder: Path) -> Dataset:
     )
 
 
-def _is_whole(folder: Path, file: download.MnistFile) -> bool:
+def _fault(folder: Path, file: download.MnistFile) -> str | None:
+    """What is wrong with a file that is there, "" if it is missing, None if it is whole."""
     path = _find(folder, file.name)
+    if path is None:
+        return ""
     try:
-        return path is not None and idx_sha256(read_idx(path)) == file.sha256
-    except DataFileError:
-        return False
+        return None if idx_sha256(read_idx(path)) == file.sha256 else f"{path} is damaged: its SHA-256 differs."
+    except DataFileError as error:
+        return str(error)
 
 
 def _load_digits() -> Dataset:

@@ -8,7 +8,8 @@ An IDX file, as MNIST has it, is a header and the bytes of one array in row-majo
     4 bytes     the length of each dimension, big-endian
     the rest    the values
 
-Whatever a file claims about its size is compared with what is there before memory is taken for it.
+Whatever a file claims about its size is compared with what is there before memory is taken for it. A small packed file
+can hold any number of gigabytes, so no more than `LARGEST` bytes are unpacked; a plain file may be of any size.
 """
 
 from __future__ import annotations
@@ -42,8 +43,12 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK"
 NPY_MAGIC = b"\x93NUMPY"
 CLASSES = 10
+LARGEST = 1 << 30
+"""How many bytes a packed file may hold, twenty times what MNIST has."""
+
 _CHUNK = 1 << 20
-_LONGEST_HEADER = 1 << 20
+_LONGEST_LINE = 1 << 20
+_LONGEST_NPY_HEADER = 1 << 17  # NumPy itself reads 10,000 bytes
 _VALUES = tuple(str(value) for value in range(256))
 _PIXEL_VALUES = frozenset(_VALUES)
 _LABEL_VALUES = frozenset(_VALUES[:CLASSES])
@@ -159,6 +164,7 @@ def _read_gzipped_idx(file: BinaryIO, path: Path) -> Bytes:
     with _archive_errors(path), gzip.GzipFile(fileobj=file) as plain:
         shape = _read_idx_header(plain, path)
         size = math.prod(shape)
+        _check_unpacked(size, path)
         # One byte more than declared shows that there is more; memory grows only with what has arrived.
         held = bytearray()
         while len(held) <= size and (chunk := plain.read(min(_CHUNK, size + 1 - len(held)))):
@@ -211,6 +217,10 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
                 _fail(path, f"has no member {' and no '.join(missing)}; it holds {held}.")
             if twice := [name for name in names if found.count(name) > 1]:
                 _fail(path, f"has the member {twice[0]} twice. Fetch the file again.")
+            members = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
+            for member in members:
+                _check_packing(member, path)
+            _check_unpacked(sum(member.file_size for member in members), path)
             train = _npz_pair(archive, "train", path)
             test = _npz_pair(archive, "test", path)
     return *train, *test
@@ -244,20 +254,19 @@ def _npz_member(
 ) -> NDArray[np.integer[Any]]:
     """One array, once its header is known to be what is expected and to agree with the member's length."""
     member = next(info for info in archive.infolist() if info.filename.removesuffix(".npy") == name)
-    if member.flag_bits & 0x1:
-        _fail(path, "is an encrypted zip archive. Unpack it, and pack it again without a password.")
     with archive.open(member) as file:
-        shape, columns_first, dtype = _npy_header(file, name, path)
+        start = io.BytesIO(file.read(_LONGEST_NPY_HEADER))
+        shape, columns_first, dtype = _npy_header(start, name, path)
         if dtype.hasobject:
             _fail(path, f"has a member {name} that cannot be read: it holds pickled objects, and chainrule reads none.")
         if dtype.kind not in "iu" or not fits(shape):
             rule = f" Pixels in [0, 1] are converted with np.rint(255 * {name}).astype(np.uint8)."
             rule *= dtype.kind == "f" and name.startswith("x")
             _fail(path, f"holds {name} as {dtype!s:.40} {reprlib.repr(shape)}; expected {expected}.{rule}")
-        size, follow = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        size, follow = math.prod(shape) * dtype.itemsize, member.file_size - start.tell()
         if size != follow:
             _fail(path, f"declares {size:,} bytes of values in {name}, and {follow:,} follow. Fetch the file again.")
-        content = bytearray()
+        content = bytearray(start.read())
         while chunk := file.read(_CHUNK):  # memory grows only with what has arrived
             content += chunk
     if len(content) != size:
@@ -277,13 +286,11 @@ def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Python 2 wrote is as good
             shape, columns_first, dtype = readers[version](file)
-    except _BROKEN_ARCHIVE:
-        raise
     except Exception as error:  # NumPy parses the header as Python, and that can stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         _fail(path, f"has a member {name} that cannot be read: {reason:.200}.", error)
-    if min(shape, default=0) < 0:
-        _fail(path, f"declares the shape {reprlib.repr(shape)} for {name}. Fetch the file again.")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > LARGEST:
+        _fail(path, f"declares an impossible shape for {name}, {reprlib.repr(shape)}. Fetch the file again.")
     return shape, columns_first, dtype
 
 
@@ -324,6 +331,12 @@ def read_csv(path: str | Path) -> tuple[Bytes, Labels | None]:
         table = _csv_table(lines)
     if table is None or table.shape[1] != len(columns):
         _blame_line(path, columns)
+    if number := _open_number(lines.last):
+        _fail(
+            path,
+            f"line {lines.number} ends the file with '{number}' and no newline: digits may have been cut off. Fetch "
+            "the file again; or add a newline if it is whole.",
+        )
     labelled = columns[0] == "label"
     if labelled and table[:, 0].max() >= CLASSES:
         _blame_line(path, columns)
@@ -365,13 +378,43 @@ def write_kaggle_csv(path: str | Path, images: Bytes, labels: NDArray[np.integer
             file.write((label + ",".join(map(_VALUES.__getitem__, row.tolist())) + "\n").encode())
 
 
+class _Lines:
+    """The lines of a text, counted; no more of it is read than is allowed, even if it is one line.
+
+    Attributes
+    ----------
+    number : of the line that was read last, counted from 1
+    last : that line, with its end
+    """
+
+    def __init__(self, text: TextIO, path: Path, packed: bool) -> None:
+        self.number, self.last = 0, ""
+        self._text, self._path, self._packed = text, path, packed
+        self._characters = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(_LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number, self.last = self.number + 1, line
+        if len(line) == _LONGEST_LINE:
+            _fail(self._path, f"line {self.number} has {_LONGEST_LINE:,} characters or more. Is it a csv file?")
+        self._characters += len(line)
+        if self._packed:
+            _check_unpacked(self._characters, self._path)
+        return line
+
+
 @contextmanager
-def _csv_lines(path: Path) -> Iterator[TextIO]:
+def _csv_lines(path: Path) -> Iterator[_Lines]:
     """The text of a csv file, out of whatever it is packed in."""
     with _opened(path) as file, _archive_errors(path), _unpacked(file, path) as plain:
         try:
             # utf-8-sig: spreadsheets like to put a byte order mark first.
-            yield io.TextIOWrapper(plain, encoding="utf-8-sig")
+            yield _Lines(io.TextIOWrapper(plain, encoding="utf-8-sig"), path, packed=plain is not file)
         except UnicodeDecodeError as error:
             _fail(path, "is not a text file; expected a csv, plain, zipped or gzipped.", error)
 
@@ -399,14 +442,13 @@ def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
             f"is a zip archive with {len(names)} csv files ({held}); expected one. Unpack it and name a csv.",
         )
     member = archive.getinfo(names[0])
-    if member.flag_bits & 0x1:
-        _fail(path, "is an encrypted zip archive. Unpack it and name the csv.")
+    _check_packing(member, path)
     return member
 
 
-def _csv_columns(lines: TextIO, path: Path) -> list[str]:
+def _csv_columns(lines: _Lines, path: Path) -> list[str]:
     """The names in the first line, checked; the label's is 'label'."""
-    header = lines.readline(_LONGEST_HEADER)
+    header = next(lines, "")
     if not header.strip():
         _fail(path, "is empty, or its first line is; expected the line 'label,pixel0,…' or 'pixel0,…'.")
     names = [_unquoted(name.strip()).strip().lower() for name in header.split(",")]
@@ -436,25 +478,33 @@ def _pixel_names(first: str, pixels: int, side: int) -> list[str] | None:
     return None
 
 
-def _csv_table(lines: TextIO) -> Bytes | None:
+def _csv_table(lines: _Lines) -> Bytes | None:
     """All lines at once, or None if one of them is not numbers from 0 to 255."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an empty table, and a fraction in older NumPy, are warnings only
         try:
             return np.loadtxt(lines, dtype=np.uint8, delimiter=",", comments=None, ndmin=2, quotechar='"')
+        except DataFileError:
+            raise
         except (ValueError, Warning):
             return None
+
+
+def _open_number(line: str) -> str | None:
+    """The number that ends a line without a newline, if it may have had more digits: 25 of 255; 26 and 0 are whole."""
+    number = line.rpartition(",")[2].lstrip(' "+0')
+    return number if number.isdecimal() and int(number) * 10 <= 255 else None
 
 
 def _blame_line(path: Path, columns: list[str]) -> NoReturn:
     """Find what was wrong with a csv file, line by line, which is slow and needed only once."""
     rows = 0
     with _csv_lines(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.rstrip("\n")
-            if number > 1 and text:
+        next(lines)
+        for line in lines:
+            if text := line.rstrip("\n"):
                 rows += 1
-                _check_csv_line(text, f"line {number}", path, columns)
+                _check_csv_line(text, f"line {lines.number}", path, columns)
     _fail(path, "cannot be read as a table of whole numbers." if rows else "has a header line and no digits.")
 
 
@@ -538,6 +588,25 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         raise DataFileError(f"There is no file {path}.") from error
     except OSError as error:
         _fail(path, f"cannot be read: {error.strerror or error}.", error)
+    except MemoryError as error:
+        _fail(path, "does not fit into the memory that is left. Close other programs, or split it.", error)
+
+
+def _check_unpacked(size: int, path: Path) -> None:
+    if size > LARGEST:
+        _fail(
+            path,
+            f"holds {size / 2**30:.3g} GiB or more; of a packed file, chainrule reads at most {LARGEST / 2**30:g} GiB. "
+            "If you trust it, give its digits as plain IDX or csv.",
+        )
+
+
+def _check_packing(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.flag_bits & 0x1:
+        _fail(path, "is an encrypted zip archive. Unpack it, and pack it again without a password.")
+    # Of the others, zipfile unpacks as much at once as there is.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        _fail(path, f"is packed by method {member.compress_type} of zip; expected 8, deflate. Pack it again.")
 
 
 def _magic(file: io.BufferedReader) -> bytes:

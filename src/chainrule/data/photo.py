@@ -54,6 +54,8 @@ _FINE = 120
 _THIN, _THICK, _BLOB = 2.0, 4.5, 9.0
 _ONE_COLOUR = 4
 _LARGEST_FILE = 1 << 28
+_MOST_PIXELS = 50 << 20
+"""What telephones take; each costs up to twelve bytes of memory, however few the file has for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,8 +388,15 @@ def _read_grey(path: Path) -> Bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about damage beside the pixels, such as in the EXIF
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(_content(path), formats=FORMATS) as image:
-                return _grey(ImageOps.exif_transpose(image))
+            content = _content(path)
+            with Image.open(content, formats=FORMATS) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                image.verify()  # the checksums of a PNG, which reading its pixels passes over
+            content.seek(0)
+            with Image.open(content, formats=FORMATS) as image:
+                ImageOps.exif_transpose(image, in_place=True)
+                return _grey(image)
     except FileNotFoundError as error:
         raise DataFileError(f"There is no file {path}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -397,16 +406,21 @@ def _read_grey(path: Path) -> Bytes:
     except DataFileError:
         raise
     except Exception as error:  # a damaged file can make Pillow stumble in any way
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or f"{str(error) or type(error).__name__:.200}"
         raise DataFileError(f"{path} cannot be read as a picture: {reason}.") from error
 
 
 def _content(path: Path) -> io.BytesIO:
     """The file, in memory: from a file Pillow would make room for as many bytes as a damaged length says."""
-    size = path.stat().st_size
+    content, size = io.BytesIO(), path.stat().st_size
+    with path.open("rb") as file:
+        while size <= _LARGEST_FILE and (chunk := file.read(1 << 20)):  # a device may have more than it says
+            content.write(chunk)
+            size = max(size, content.tell())
     if size > _LARGEST_FILE:
-        raise DataFileError(f"{path} has {size:,} bytes, too many for a picture of one digit. Make it smaller.")
-    return io.BytesIO(path.read_bytes())
+        raise DataFileError(f"{path} has {size:,} bytes or more, too many for a picture of one digit. Make it smaller.")
+    content.seek(0)
+    return content
 
 
 def _grey(image: Image.Image) -> Bytes:
@@ -419,15 +433,21 @@ def _grey(image: Image.Image) -> Bytes:
     if image.mode.startswith("I"):  # 16 bits a pixel; converting would clip instead of scaling
         return (np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        pixels = np.asarray(image)
-        alpha = pixels[:, :, 3]
-        # Faint pixels come in rounded colours, and invisible ones in any.
-        ink = pixels[alpha >= max(alpha.max() // 2, 1), :3]
-        if alpha.min() < alpha.max() and np.ptp(ink, axis=0).max() <= _ONE_COLOUR:
-            return 255 - alpha
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        alpha = image.getchannel("A")
+        if _is_of_one_colour(image, alpha):
+            return 255 - np.asarray(alpha)
+        return np.asarray(Image.composite(image.convert("L"), Image.new("L", image.size, 255), alpha))
     return np.asarray(image.convert("L"))
+
+
+def _is_of_one_colour(image: Image.Image, alpha: Image.Image) -> bool:
+    """Whether nothing but its opacity draws what is in an RGBA picture."""
+    opacities = np.flatnonzero(alpha.histogram())
+    # Faint pixels come in rounded colours, and invisible ones in any.
+    seen = alpha.point([255 * (opacity >= max(opacities[-1] // 2, 1)) for opacity in range(256)])
+    shades = [np.flatnonzero(counts) for counts in np.reshape(image.histogram(seen), (4, 256))[:3]]
+    return len(opacities) > 1 and all(np.ptp(shade) <= _ONE_COLOUR for shade in shades)
 
 
 def _shrunk(grey: Bytes, longest: int) -> Bytes:
