@@ -7,6 +7,7 @@
 Each input must be accepted, and then be what the reader promises, or be refused by the reader's own error with a short
 message that names the file. Any other exception, a warning, five seconds, or a gigabyte of memory is a finding: the
 input is kept in a folder, named on the screen, and the exit code is 1. Input number n of a seed is the same each time.
+Time is limited where there are alarms (not on Windows), and memory on Linux.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import collections
 import json
 import random
 import re
-import resource
 import signal
 import sys
 import tempfile
@@ -23,6 +23,11 @@ import warnings
 from pathlib import Path
 
 from fuzz_readers import READERS, Reader, draw_input, try_input
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 ROOT = Path(__file__).parent.parent
 RECORD, PAGE = ROOT / "docs" / "fuzzing.json", ROOT / "docs" / "reliability.md"
@@ -35,7 +40,8 @@ def main() -> int:
     options = arguments()
     if not options.table:
         limit_memory()
-        signal.signal(signal.SIGALRM, too_slow)
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, too_slow)
         warnings.simplefilter("error")
         record(options.json, options, fuzz(options))
     results = json.loads(options.json.read_text(encoding="utf-8"))
@@ -62,14 +68,23 @@ def arguments() -> argparse.Namespace:
 
 
 def limit_memory() -> None:
-    """At most a gigabyte more than now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    """At most a gigabyte more than now, where the system says how much that is."""
+    statm = Path("/proc/self/statm")
+    if resource is None or not statm.exists():
+        return
+    pages = int(statm.read_text().split()[0])
     most = pages * resource.getpagesize() + BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 class TooSlowError(BaseException):
     """An input took too long; no reader may take this for a fault of the file."""
+
+
+def limit_time(seconds: float) -> None:
+    """Ring the alarm in so many seconds, 0 for never; where there is none, an input may take its time."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def too_slow(*_) -> None:
@@ -124,7 +139,7 @@ def fuzz_one(reader: Reader, numbers: range, path: Path, tally: Tally, options: 
     started = time.perf_counter()
     for number in numbers:
         content, expected = draw_input(reader, random.Random(f"{options.seed} {reader.name} {number}"))
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        limit_time(SECONDS)
         try:
             message = try_input(reader, path, content, expected)
         except KeyboardInterrupt:
@@ -137,7 +152,7 @@ def fuzz_one(reader: Reader, numbers: range, path: Path, tally: Tally, options: 
             if message is not None:
                 tally.messages[kind_of(message, path)] += 1
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            limit_time(0)
     tally.seconds += time.perf_counter() - started
     rate = tally.tried / tally.seconds
     print(

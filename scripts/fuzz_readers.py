@@ -15,6 +15,7 @@ import pickle
 import random
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -24,14 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from PIL import Image
 
-from chainrule.data.formats import read_csv, read_idx, read_keras_npz
+from chainrule.data.formats import map_idx, map_npy, read_csv, read_idx, read_keras_npz
 from chainrule.data.photo import read_photo
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, CheckpointError, DataFileError, ModelFileError
 from chainrule.files.legacy import read_pickled_parameters
 from chainrule.files.model_file import FORMAT, VERSION, load_model
+from chainrule.files.onnx import pack_onnx
+from chainrule.files.onnx_import import load_onnx
 from chainrule.files.tensors import pack_tensors
 from chainrule.model import Model
 from chainrule.nn.layers import Dropout
@@ -96,7 +100,9 @@ def try_input(reader: Reader, path: Path, content: bytes, expected: Any) -> str 
     assert expected is None, f"a whole file was refused: {message}"
     assert str(path) in message, f"the message does not name the file: {message}"
     assert len(message) < 1000, f"the message has {len(message)} characters"
-    assert all(c.isprintable() or c == "\n" for c in message), f"the message could steer a terminal: {message!r}"
+    assert all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") for c in message), (
+        f"the message could steer a terminal: {message!r}"
+    )
     assert not _ran_out_of_memory(refusal), f"it took all memory first: {message}"
     return message
 
@@ -225,6 +231,19 @@ def holds_idx(array):
     assert array.flags.writeable
 
 
+def whole_plain_idx(chance):
+    return _idx(chance)
+
+
+def wrong_plain_idx(chance):
+    return wrong_idx(chance) if chance.random() < 0.2 else damaged(_idx(chance)[0], chance)
+
+
+def holds_map(array):
+    assert array.dtype.kind in "iu"
+    assert array.size == 0 or not array.flags.writeable
+
+
 # ---------------------------------------------------------------------------------------------------- csv
 
 
@@ -305,6 +324,19 @@ STRANGE = (
     *("f8", "f2", "?", "c8", "U2", "S3", "M8[s]", "O", ">i8", "i1", "u8", "V3"),
     [("a", "u1"), ("b", "f4")],
 )
+
+
+def whole_npy(chance):
+    array = chance.choice(list(_npz_arrays(chance).values()))
+    return _npy(array), array
+
+
+def wrong_npy(chance):
+    """Damage anywhere, forged headers, strange dtypes."""
+    if chance.random() < 0.2:
+        return _npy(np.zeros(chance.choice(((), (2,), (0, 2, 3), (1,) * 32)), chance.choice(STRANGE)))
+    content = whole_npy(chance)[0]
+    return _forged_npy(content, chance) if chance.random() < 0.5 else damaged(content, chance)
 
 
 def wrong_npz(chance):
@@ -432,7 +464,7 @@ def _altered_text(text: Any, chance: random.Random) -> str:
 
 @cache
 def _models() -> tuple[tuple[bytes, Model], ...]:
-    """A few small models and their files."""
+    """A few small models and their files; some with finite weights that overflow when they are multiplied."""
     images = np.random.default_rng(0).integers(0, 256, (9, 2, 2), dtype=np.uint8)
     models = []
     for number, activation in enumerate(("relu", "leaky_relu", "tanh", "sigmoid")):
@@ -441,6 +473,8 @@ def _models() -> tuple[tuple[bytes, Model], ...]:
         network = Network([Dropout(0.1), *plain.layers], parameters=plain.parameters)
         preparation = Preparation.fit(images, standardise=number > 1)
         models.append(Model(network, preparation, ("a", "‹é›"), {"accuracy": 0.5, "history": {"loss": [2.3, 0.1]}}))
+        too_large = network.with_parameters(network.parameters * (np.finfo(dtype).max / 4))
+        models.append(Model(too_large, preparation, ("a", "b"), {}))
     return tuple((_model_bytes(model), model) for model in models)
 
 
@@ -466,16 +500,13 @@ def wrong_model(chance):
 
 
 def holds_model(model):
-    """Finite parameters, and of a picture finite probabilities, where no parameter is beyond 1e30."""
+    """Finite parameters, and of a picture finite probabilities, or a refusal in words."""
     assert np.isfinite(model.network.parameters).all()
     assert len(model.class_names) == model.network.outputs
     json.dumps(model.facts, allow_nan=False)
-    if np.abs(model.network.parameters).max() > 1e30:  # finite, and yet too large to be added up
-        return
     images = np.full((1, *model.preparation.shape), 200, np.uint8)
     try:
-        with np.errstate(under="ignore"):
-            probabilities = model.probabilities(images)
+        probabilities = model.probabilities(images)
     except ChainruleError:
         return
     assert probabilities.shape == (1, model.network.outputs)
@@ -489,6 +520,92 @@ def equal_models(model, expected):
         and model.network.configuration() == expected.network.configuration()
         and (model.class_names, model.facts) == (expected.class_names, expected.facts)
     )
+
+
+# ---------------------------------------------------------------------------------------------------- ONNX
+
+
+@cache
+def _onnx_files() -> tuple[tuple[bytes, Model], ...]:
+    """Models as ONNX, and what comes back: the same without dropout."""
+    files = []
+    for _, model in _models():
+        layers = [layer for layer in model.network.layers if not isinstance(layer, Dropout)]
+        network = Network(layers, parameters=model.network.parameters)
+        files.append((pack_onnx(model), Model(network, model.preparation, model.class_names, model.facts)))
+    return tuple(files)
+
+
+def whole_onnx(chance):
+    return chance.choice(_onnx_files())
+
+
+OPERATORS = (
+    *("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Softmax", "ArgMax", "Flatten"),
+    *("Reshape", "Cast", "Identity", "Shape", "Gather", "Concat", "Transpose", "Constant", "Dropout", "ZipMap", "Loop"),
+)
+
+
+def wrong_onnx(chance):
+    """Nodes, arrays and attributes changed, and written as protobuf again."""
+    model = onnx.ModelProto.FromString(chance.choice(_onnx_files())[0])
+    for _ in range(chance.randint(1, 3)):
+        chance.choice((_wrong_node, _wrong_node, _wrong_array, _wrong_attribute, _wrong_end))(model.graph, chance)
+    return model.SerializeToString()
+
+
+def _wrong_node(graph, chance):
+    node = chance.choice(graph.node)
+    way = chance.randrange(6)
+    names = [name for other in graph.node for name in (*other.input, *other.output)] + ["", "nothing"]
+    if way == 0:
+        node.op_type = chance.choice(OPERATORS)
+    elif way == 1 and node.input:
+        node.input[chance.randrange(len(node.input))] = chance.choice(names)
+    elif way == 2:
+        node.input.append(chance.choice(names))
+    elif way == 3 and node.output:
+        node.output[0] = chance.choice(names)
+    elif way == 4:
+        node.domain = chance.choice(("ai.onnx", "ai.onnx.ml", "com.microsoft"))
+    else:
+        graph.node.insert(chance.randrange(len(graph.node) + 1), chance.choice(graph.node))
+
+
+def _wrong_array(graph, chance):
+    array = chance.choice(graph.initializer)
+    way = chance.randrange(5)
+    if way == 0:
+        array.data_type = chance.choice((0, 1, 2, 6, 7, 8, 10, 11, 16, 99))
+    elif way == 1:
+        array.dims.append(chance.choice((0, 1, -1, 2**31, 2**62)))
+    elif way == 2 and array.dims:
+        array.dims[0] = chance.choice((0, 1, 3, 2**40, -(2**40)))
+    elif way == 3:
+        array.raw_data = damaged(array.raw_data, chance)
+    else:
+        array.data_location = onnx.TensorProto.EXTERNAL
+        array.external_data.add(key="location", value=chance.choice(("", "..", "input", "../input", "/dev/zero", "\0")))
+
+
+def _wrong_attribute(graph, chance):
+    node = chance.choice(graph.node)
+    name = chance.choice(("axis", "transA", "transB", "alpha", "beta", "to", "perm", "value", "offset", "keepdims"))
+    value = chance.choice((0, 1, -1, 2**40, 0.0, float("nan"), float("inf"), "text", [1, 0], [0.5]))
+    node.attribute.append(onnx.helper.make_attribute(name, value))
+
+
+def _wrong_end(graph, chance):
+    way = chance.randrange(4)
+    if way == 0:
+        graph.output[0].name = chance.choice([name for node in graph.node for name in node.output])
+    elif way == 1:
+        graph.input.append(graph.output[0])
+    elif way == 2:
+        graph.input[0].type.tensor_type.elem_type = chance.choice((0, 1, 2, 7, 8, 11))
+    else:
+        dims = graph.input[0].type.tensor_type.shape.dim
+        dims[chance.randrange(len(dims))].dim_value = chance.choice((0, 1, 2, 2**31, -1))
 
 
 SETTINGS = {"recipe": {"epochs": 3, "hidden": [3]}, "seed": 0}
@@ -734,9 +851,12 @@ READERS = {
     reader.name: reader
     for reader in (
         Reader("IDX", read_idx, DataFileError, whole_idx, wrong_idx, holds_idx, equal_arrays),
+        Reader("mapped IDX", map_idx, DataFileError, whole_plain_idx, wrong_plain_idx, holds_map, equal_arrays),
+        Reader("mapped npy", map_npy, DataFileError, whole_npy, wrong_npy, holds_map, equal_arrays),
         Reader("csv", read_csv, DataFileError, whole_csv, wrong_csv, holds_csv, equal_arrays),
         Reader("npz", read_keras_npz, DataFileError, whole_npz, wrong_npz, holds_npz, equal_arrays),
         Reader("model", load_model, ModelFileError, whole_model, wrong_model, holds_model, equal_models),
+        Reader("ONNX", load_onnx, ModelFileError, whole_onnx, wrong_onnx, holds_model, equal_models),
         Reader(
             "checkpoint",
             read_checkpoint,

@@ -1,6 +1,8 @@
 """What all tests share: no network, and MNIST where it is at hand."""
 
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -43,3 +45,21 @@ def mnist():
     if mnist_at_hand() is None:
         pytest.skip("MNIST is not at hand: set CHAINRULE_DATA to the folder that has mnist/ with its four files")
     return load_dataset("mnist")
+
+
+@pytest.fixture(scope="session")
+def at_once():
+    """Call functions at the same moment, the first in this thread and each other in one of its own: what they gave."""
+
+    def call(*functions):
+        barrier = threading.Barrier(len(functions))
+
+        def start(function):
+            barrier.wait()
+            return function()
+
+        with ThreadPoolExecutor(len(functions)) as pool:
+            others = [pool.submit(start, function) for function in functions[1:]]
+            return [start(functions[0]), *(other.result() for other in others)]
+
+    return call

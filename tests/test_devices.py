@@ -193,6 +193,7 @@ def stand_in():
     cupy.cuda = types.SimpleNamespace(
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
+        Device=lambda number: types.SimpleNamespace(use=lambda: None),
         get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None),
     )
     return cupy
@@ -407,6 +408,16 @@ def test_without_cupy_the_two_commands_that_bring_it_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'chainrule\[gpu-cuda12\]'.*gpu-cuda13"):
         find_device("gpu")
+
+
+def test_each_process_on_a_machine_takes_another_card(monkeypatch):
+    cupy, used = stand_in(), []
+    cupy.cuda.runtime.getDeviceCount = lambda: 2
+    cupy.cuda.Device = lambda number: types.SimpleNamespace(use=lambda: used.append(number))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    for local_rank in range(4):
+        find_device("gpu", local_rank)
+    assert used == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("count", [lambda: 0, lambda: (_ for _ in ()).throw(CUDARuntimeError("no driver"))])

@@ -1,7 +1,10 @@
 """Inputs that are nearly right, for every reader: a few here, a million and more by scripts/fuzz.py."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -114,6 +117,30 @@ def test_a_refusal_is_short_names_the_file_and_took_no_memory(tmp_path, read, wo
     reader = replace(READERS["IDX"], read=read)
     with pytest.raises(AssertionError, match=words):
         try_input(reader, tmp_path / "input", b"", None)
+
+
+def test_it_runs_where_there_are_neither_alarms_nor_limits(tmp_path):
+    """As on Windows."""
+    (tmp_path / "page.md").write_text(f"{fuzz.START}\n{fuzz.END}\n")
+    program = (
+        "import signal, sys\n"
+        "del signal.SIGALRM, signal.setitimer, signal.ITIMER_REAL\n"
+        "sys.modules['resource'] = None\n"
+        "import fuzz\n"
+        "sys.exit(fuzz.main())\n"
+    )
+    options = ["--inputs", "2", "IDX", "--json", "f.json", "--page", "page.md"]
+    run = subprocess.run(
+        [sys.executable, "-c", program, *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "IDX" in run.stdout
+    assert "2 of 2" in run.stdout
 
 
 def test_a_stopped_run_keeps_its_counts(monkeypatch, tmp_path, capsys):

@@ -345,6 +345,8 @@ def test_a_single_value_throughout_is_as_good_as_any(plain, call):
 def test_pictures_as_floats_are_refused_with_how_to_convert_them(name):
     call = CASES[name][1]
     for given in (PICTURES / 255, PICTURES.astype(np.float32), (PICTURES / 255).astype(np.float16)):
+        if name == "Deformer.deform images" and given.dtype == np.float32:
+            continue  # its own dtype, in whatever unit
         with pytest.raises(DtypeError, match=r"\[0, 1\] .* np\.rint\(255 \* images\).*0 to 255 with images\.astype"):
             call(given)
 

@@ -1,12 +1,13 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from chainrule import machine
-from chainrule.machine import blas, one_blas_thread, shares
+from chainrule.machine import ONE_BLAS_THREAD, blas
 
 FACTS = {
     "cores": 2,
@@ -85,20 +86,39 @@ def test_another_kernels_speed_is_measured_in_another_process(monkeypatch):
 
 def test_blas_has_one_thread_while_that_is_wanted():
     with threadpool_limits(2, "blas"):
-        with one_blas_thread():
+        with ONE_BLAS_THREAD:
             assert blas()["threads"] == 1
-            with one_blas_thread():
+            with ONE_BLAS_THREAD:
                 assert blas()["threads"] == 1
             assert blas()["threads"] == 1
         assert blas()["threads"] == 2
-
-
-def test_another_thread_shares_nothing_out_and_leaves_blas_alone():
-    def elsewhere():
-        with one_blas_thread():
-            return shares(), blas()["threads"]
-
-    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(elsewhere).result() == (1, 2)
+        with pytest.raises(RuntimeError), ONE_BLAS_THREAD:
+            raise RuntimeError
         assert blas()["threads"] == 2
-    assert shares() == machine.cores()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first in, first out", "last in, first out"])
+def test_the_last_of_several_threads_to_leave_gives_blas_its_threads_back(order):
+    """The main thread has set the number before, and may again afterwards, while the other threads are still there."""
+    seen = []
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other, threadpool_limits(2, "blas"):
+        pools = one, other
+        for pool in pools:
+            pool.submit(ONE_BLAS_THREAD.__enter__).result()
+            seen.append(blas()["threads"])
+        for number in order:
+            pools[number].submit(ONE_BLAS_THREAD.__exit__).result()
+            seen.append(blas()["threads"])
+        with threadpool_limits(1, "blas"):
+            seen.append(blas()["threads"])
+    assert seen == [1, 1, 1, 2, 1]
+
+
+def test_a_threadpoolctl_that_lets_any_thread_set_the_number_will_do(monkeypatch):
+    """Its older releases, which have no thread to forget."""
+    library = Mock(lib_controllers=[object()])
+    monkeypatch.setattr(machine, "_blas_library", lambda: library)
+    with ONE_BLAS_THREAD:
+        library.limit.assert_called_once_with(limits=1)
+        library.limit.return_value.restore_original_limits.assert_not_called()
+    library.limit.return_value.restore_original_limits.assert_called_once_with()

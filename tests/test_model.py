@@ -1,17 +1,19 @@
-import threading
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
 
 from chainrule import model as module
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ChainruleError, DtypeError, ShapeError, ValueRangeError
-from chainrule.model import BLOCK, Committee, Evaluation, Model
+from chainrule.machine import blas
+from chainrule.model import BLOCK, LARGE, Committee, Evaluation, Model
 from chainrule.nn.network import multilayer_perceptron
 
 COUNT = BLOCK + 1
 NAMES = ("ant", "bee", "cat")
+#: Pictures that the cores share out, and not in equal parts.
+MANY = LARGE + 900
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,13 @@ def test_probabilities_are_the_networks_softmax_of_the_prepared_pictures(images,
     probabilities = model.probabilities(images)
     assert probabilities.dtype == dtype
     assert_allclose(probabilities, by_hand(model, images), rtol=1e-4 if dtype is np.float32 else 1e-12)
+
+
+def test_log_probabilities_are_the_logarithms(images):
+    model = model_of(np.float64)
+    assert_allclose(model.log_probabilities(images), np.log(model.probabilities(images)), rtol=1e-12)
+    rows = np.array([3, 1, 1])
+    assert_allclose(model.log_probabilities(images, rows), model.log_probabilities(images)[rows], rtol=1e-12)
 
 
 def test_probabilities_sum_to_1(images):
@@ -110,25 +119,66 @@ def test_pictures_may_be_read_only_or_lie_apart(images):
     assert_array_equal(model.probabilities(view), model.probabilities(images))
 
 
-def test_two_threads_predict_with_one_model_as_one_does(images):
-    model = model_of(standardise=True)
-    halves = [images, images[::-1].copy()]
-    expected = [model.probabilities(half) for half in halves]
-    found, barrier = [[], []], threading.Barrier(2)
+# ------------------------------------------------------------------------------------------ several threads
 
-    def predict(which):
-        barrier.wait()
-        for _ in range(20):
-            found[which].append(model.probabilities(halves[which]))
 
-    threads = [threading.Thread(target=predict, args=(which,)) for which in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for which in (0, 1):
-        assert len(found[which]) == 20
-        assert all(np.array_equal(probabilities, expected[which]) for probabilities in found[which])
+@pytest.fixture(scope="module")
+def digits():
+    return np.random.default_rng(5).integers(0, 256, (MANY, 28, 28), dtype=np.uint8)
+
+
+def digit_model(seed=0, width=128):
+    """Wide enough that a product's last bits change with the number of BLAS's threads."""
+    return Model(multilayer_perceptron((784, width, 10), rng=seed), Preparation((28, 28)), tuple("0123456789"))
+
+
+ASKED = {
+    "a model": digit_model(),
+    "a committee": Committee((digit_model(), digit_model(seed=1, width=64))),
+}
+
+
+@pytest.mark.parametrize(
+    "counts", [(1500, 1500), (LARGE + 900,) * 2, (LARGE + 900, 1500), (1500, LARGE + 900)], ids=str
+)
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+def test_predicting_from_several_threads_at_once_gives_exactly_what_one_gives(digits, at_once, asked, counts):
+    """The main thread some pictures, and two others the last of them and as many from the end backwards."""
+    pictures = [digits[: counts[0]], digits[-counts[1] :], digits[::-1][: counts[1]]]
+    with threadpool_limits(2, "blas"):  # on one core as well
+        expected = [asked.probabilities(those).copy() for those in pictures]
+        for _ in range(3):
+            found = at_once(*[lambda those=those: asked.probabilities(those) for those in pictures])
+            assert [one.tobytes() for one in found] == [one.tobytes() for one in expected]
+
+
+@pytest.mark.parametrize("count", [1500, MANY])
+def test_one_model_predicts_classes_and_rows_and_evaluates_at_once(digits, at_once, count):
+    model, pictures, labels = digit_model(), digits[:count], np.arange(count) % 10
+    works = [
+        lambda: model.predict(pictures).tobytes(),
+        lambda: model.predict(digits, np.arange(count)[::-1]).tobytes(),
+        lambda: model.probabilities(pictures[:3]).tobytes(),
+        lambda: model.evaluate(pictures, labels).confidence.tobytes(),  # noqa: PLW0108 (evaluated in the thread)
+    ]
+    assert at_once(*works) == [work() for work in works]
+
+
+@pytest.mark.parametrize("count", [1500, MANY])
+def test_how_many_threads_blas_has_changes_no_bit(digits, at_once, count):
+    model = digit_model()
+    with threadpool_limits(1, "blas"):
+        expected = model.probabilities(digits[:count]).tobytes()
+    with threadpool_limits(2, "blas"):
+        assert model.probabilities(digits[:count]).tobytes() == expected
+        assert at_once(lambda: None, lambda: model.probabilities(digits[:count]).tobytes())[1] == expected
+
+
+def test_predicting_from_several_threads_leaves_blas_the_threads_it_had(digits, at_once):
+    works = [lambda: digit_model().predict(digits), lambda: digit_model().predict(digits[:1500])]
+    with threadpool_limits(2, "blas"):
+        at_once(*works, *works)
+        assert blas()["threads"] == 2
 
 
 # --------------------------------------------------------------------------------------- what does not fit
@@ -161,6 +211,49 @@ def test_pictures_that_do_not_fit_are_refused(images, change, kind):
     for ask in (model_of().probabilities, model_of().predict):
         with pytest.raises(kind):
             ask(change(images))
+
+
+def with_weight(size, dtype=np.float32, hidden="relu"):
+    """The model with one weight of this size behind each pixel and each hidden unit."""
+    model = model_of(dtype, activation=hidden)
+    for layer in model.network.layers[::2]:
+        layer.weight[:, 0] = size
+    return model
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e38), (np.float64, 1e308)])
+@pytest.mark.parametrize("hidden", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("count", [COUNT, MANY], ids=["one core", "shared out"])
+def test_finite_weights_that_overflow_are_refused_and_never_give_nan(images, dtype, size, hidden, count):
+    model, pictures = with_weight(size, dtype, hidden), np.resize(images, (count, 4, 3))
+    for ask in (model.probabilities, model.predict, lambda those: model.evaluate(those, np.zeros(count, int))):
+        with pytest.raises(
+            ValueRangeError,
+            match=rf"^The network's outputs for picture 0 are beyond what float\d\d can hold: numbers in "
+            rf"dense1\.weight go up to {size:.0e}\. Train it again".replace("+", r"\+"),
+        ):
+            ask(pictures)
+    with pytest.raises(ValueRangeError, match="outputs for picture 0"):
+        Committee((model_of(dtype), model)).probabilities(pictures)
+
+
+def test_the_picture_whose_outputs_overflow_is_named(images):
+    pictures = np.zeros_like(images)
+    pictures[COUNT - 1, 0, 0] = 200
+    model, rows = with_weight(3e38), np.arange(COUNT)[::-1]
+    for arguments, number in [((pictures,), COUNT - 1), ((pictures, rows), COUNT - 1), ((pictures[-1:],), 0)]:
+        with pytest.raises(ValueRangeError, match=f"outputs for picture {number} "):
+            model.predict(*arguments)
+    assert np.isfinite(model.probabilities(pictures[:-1])).all()
+
+
+def test_weights_as_large_as_can_be_multiplied_still_predict(images):
+    """Saturated, and exact: the difference of two logits may overflow, and its exponential is 0."""
+    model = with_weight(1e38, hidden="tanh")
+    model.network.layers[-1].weight[:, 1] = -1e38
+    probabilities = model.probabilities(images)
+    assert np.isfinite(probabilities).all()
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
 def test_facts_are_each_models_own():
@@ -280,7 +373,7 @@ def test_many_pictures_shared_out_among_the_cores_get_the_same_bits(images, monk
     model, rows = model_of(), np.arange(COUNT)[::-1]
     expected = model.probabilities(images), model.predict(images), model.predict(images, rows)
     monkeypatch.setattr(module, "LARGE", 100)
-    monkeypatch.setattr(module, "shares", lambda: among)
+    monkeypatch.setattr(module, "cores", lambda: among)
     for shared, alone in zip(
         (model.probabilities(images), model.predict(images), model.predict(images, rows)), expected, strict=True
     ):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,6 +17,20 @@ def history(validation=True):
         Report(epoch, 10 * epoch, 1 / epoch, 0.5 + 0.1 * epoch, 0.4 + 0.1 * epoch if validation else None, 1.0, 0.1)
         for epoch in (1, 2, 3)
     )
+
+
+@pytest.mark.parametrize("name", ["$x$", "$\\frac$", "$", "\x1b[2J", "\x9b"])
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_class_may_have_any_name(tmp_path, capfd, name, ending):
+    figure, axes = plots.grid(4)
+    plots.predictions(axes[:3], PICTURES, [name] * 3, ["1"] * 3)
+    plots.weights(axes[3:], np.ones((784, 1)), (28, 28), [name])
+    plots.save(figure, tmp_path / f"picture.{ending}")
+    shown = name.replace("\x1b", "\\x1b").replace("\x9b", "\\x9b")
+    assert [ax.get_title() for ax in axes] == [*[f"says {shown}, is 1"] * 3, shown]
+    assert capfd.readouterr() == ("", "")
+    if ending == "svg":
+        ElementTree.parse(tmp_path / "picture.svg")  # whole XML
 
 
 def test_a_curve_has_both_accuracies_in_per_cent():

@@ -14,6 +14,7 @@ from chainrule.data.preparation import Preparation
 from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
 from chainrule.nn.layers import Dense
 from chainrule.nn.optimizers import SGD, AdamW
+from chainrule.parallel import OwnDraws
 from chainrule.recipes import (
     COMMITTEES,
     INITIALIZATIONS,
@@ -142,17 +143,17 @@ def test_a_deformation_changes_the_pictures_that_are_learned_from_and_no_others(
     recipes = [plain, replace(plain, deformation=Deformation(shift=2.0))]
     trainings = [start(recipe, digits, seed=0) for recipe in recipes]
     rows = np.arange(4)
-    inputs = [training.batch.gatherer.gather(rows, np.random.default_rng(0))[0] for training in trainings]
+    inputs = [training.batch.gatherer.gather(rows, OwnDraws(np.random.default_rng(0)))[0] for training in trainings]
     assert_array_equal(inputs[0], trainings[0].preparation.transform(digits.train_images[:4]))
     assert (inputs[1] != inputs[0]).any(axis=1).all()
     still = start(replace(plain, deformation=Deformation()), digits, seed=0)
-    assert_array_equal(still.batch.gatherer.gather(rows, np.random.default_rng(0))[0], inputs[0])
+    assert_array_equal(still.batch.gatherer.gather(rows, OwnDraws(np.random.default_rng(0)))[0], inputs[0])
 
 
 def test_standardised_pixels_are_standardised_after_they_are_deformed(digits):
     recipe = shortened(STANDARD, standardise=True, deformation=Deformation(shift=2.0))
     training = start(recipe, digits, seed=0)
-    got, _ = training.batch.gatherer.gather(np.arange(4), np.random.default_rng(5))
+    got, _ = training.batch.gatherer.gather(np.arange(4), OwnDraws(np.random.default_rng(5)))
     moved = Deformer(recipe.deformation, (28, 28)).deform(digits.train_images[:4], np.random.default_rng(5))
     mean, deviation = training.preparation.mean, training.preparation.deviation
     expected = (moved / 255 - mean) / np.where(deviation > 0, deviation, 1)

@@ -4,6 +4,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -258,6 +259,123 @@ def test_labels_that_are_not_one_for_each_image_are_refused(shape):
     for ask in (lambda: one_hot(labels), lambda: cost(A2, labels), lambda: get_accuracy(predictions, labels)):
         with pytest.raises(ValueError, match=rf"Y has shape {re.escape(str(shape))}; expected \((7|m),\)"):
             ask()
+
+
+WRONG_LABELS = {
+    "floats": Y / 1,
+    "words": Y.astype(str),
+    "objects": Y.astype(object),
+    "yes or no": Y > 0,
+    "float16": Y.astype(np.float16),
+}
+
+
+@pytest.mark.parametrize("labels", WRONG_LABELS.values(), ids=WRONG_LABELS)
+def test_labels_that_are_no_integers_are_refused_and_never_compared(labels):
+    params = init_params(**SMALL, seed=1)
+    A2 = forward_propagation(X, *params)[3]
+    asked = (
+        lambda: one_hot(labels),
+        lambda: cost(A2, labels),
+        lambda: get_accuracy(get_predictions(A2), labels),
+        lambda: gradient_descent(X, labels, 0.5, 2, classes=3, params=params),
+        lambda: gradient_descent(X, Y, 0.5, 2, classes=3, params=params, X_val=X, Y_val=labels),
+    )
+    for ask in asked:
+        with pytest.raises(ValueError, match=rf"Y holds {labels.dtype}; expected integers, as Y\.astype\(int\) are"):
+            ask()
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_out_of_range_is_refused_and_never_counted_from_the_end(label):
+    labels = np.where(np.arange(7) == 2, label, Y)
+    A2 = forward_propagation(X, *init_params(**SMALL, seed=1))[3]
+    for ask in (
+        lambda: one_hot(labels, classes=3),
+        lambda: cost(A2, labels),
+        lambda: gradient_descent(X, labels, 0.5, 0, hidden=4, classes=3),
+    ):
+        with pytest.raises(ValueError, match=r"labels run from -?\d to \d; expected 0 to 2"):
+            ask()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_pixels_from_0_to_255_are_refused_with_how_to_scale_them(dtype):
+    params, bytes_ = init_params(**SMALL, seed=1), np.rint(255 * X).astype(dtype)
+    for ask in (
+        lambda: forward_propagation(bytes_, *params),
+        lambda: make_predictions(bytes_, *params),
+        lambda: gradient_descent(bytes_, Y, 0.5, 2, classes=3, params=params),
+    ):
+        with pytest.raises(ValueError, match=r"expected pixels from 0 to 1, as X / 255 are"):
+            ask()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_end_in_words_and_in_no_prediction(value):
+    params, images = init_params(**SMALL, seed=1), X.copy()
+    images[1, 3] = value
+    with np.errstate(invalid="ignore"):
+        with pytest.raises(ValueError, match=r"^the cost is nan at iteration 0\. Is there NaN"):
+            gradient_descent(images, Y, 0.5, 5, classes=3, params=params)
+        with pytest.raises(ValueError, match="A2 has NaN"):
+            make_predictions(images, *params)
+        with pytest.raises(ValueError, match="A2 has NaN"):
+            gradient_descent(X, Y, 0.5, 2, classes=3, params=params, X_val=images, Y_val=Y)
+
+
+def test_a_descent_that_diverges_ends_in_words():
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"the cost is nan .* is alpha, 1e\+300, too large"):
+        gradient_descent(X, Y, 1e300, 50, hidden=4, classes=3, seed=1)
+
+
+def test_no_labels_are_no_columns():
+    assert one_hot(np.zeros(0, int), classes=3).shape == (3, 0)
+
+
+def test_no_image_at_all_is_refused():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="no image"):
+            gradient_descent(X[:, :0], Y[:0], 0.5, 2, hidden=4, classes=3, seed=1)
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+HOWEVER = {
+    "read-only": read_only,
+    "Fortran's order": np.asfortranarray,
+    "backwards": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "wider": lambda a: a.astype(np.longdouble if a.dtype.kind == "f" else np.int32),
+}
+
+
+@pytest.mark.parametrize("change", HOWEVER.values(), ids=HOWEVER)
+def test_however_the_images_and_labels_lie_the_descent_is_the_same(change):
+    expected = gradient_descent(X, Y, 0.5, 3, hidden=4, classes=3, seed=1, X_val=X, Y_val=Y)
+    images, labels = change(X), change(Y)
+    found = gradient_descent(images, labels, 0.5, 3, hidden=4, classes=3, seed=1, X_val=images, Y_val=labels)
+    for one, other in zip(found[:4], expected[:4], strict=True):
+        np.testing.assert_allclose(one.astype(float), other, rtol=1e-12)
+    assert found[4]["train_accuracy"] == expected[4]["train_accuracy"]
+
+
+def test_one_image_and_a_single_class_are_enough():
+    *_, history = gradient_descent(X[:, :1], Y[:1], 0.5, 3, hidden=4, classes=3, seed=1)
+    assert history["cost"][-1] < history["cost"][0]
+    *_, history = gradient_descent(X, np.zeros(7, int), 0.5, 3, hidden=4, classes=1, seed=1)
+    assert history["cost"][-1] == 0
+
+
+@pytest.mark.parametrize("images", [X[:-1], X.T, X[:, 0]], ids=["too few pixels", "rows", "one image"])
+def test_images_of_another_shape_are_refused_by_numpy_or_by_name(images):
+    with pytest.raises((ValueError, IndexError)):
+        gradient_descent(images, Y, 0.5, 2, params=init_params(**SMALL, seed=1), classes=3)
 
 
 def test_labels_of_another_number_are_refused():

@@ -27,9 +27,16 @@ if TYPE_CHECKING:
     from chainrule.data.preparation import Preparation as Preparation
     from chainrule.data.preparation import one_hot as one_hot
     from chainrule.data.preparation import split as split
+    from chainrule.data.streams import Batches as Batches
+    from chainrule.data.streams import Shards as Shards
+    from chainrule.data.streams import endless_digits as endless_digits
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.estimator import NetworkClassifier as NetworkClassifier
+    from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
+    from chainrule.files.onnx import save_onnx as save_onnx
+    from chainrule.files.onnx_import import load_onnx as load_onnx
     from chainrule.model import Committee as Committee
     from chainrule.model import Evaluation as Evaluation
     from chainrule.model import Model as Model
@@ -58,6 +65,7 @@ if TYPE_CHECKING:
     from chainrule.nn.schedules import ExponentialDecay as ExponentialDecay
     from chainrule.nn.schedules import StepDecay as StepDecay
     from chainrule.nn.schedules import WarmupCosine as WarmupCosine
+    from chainrule.parallel import find_ranks as find_ranks
     from chainrule.recipes import RECIPES as RECIPES
     from chainrule.recipes import Recipe as Recipe
     from chainrule.recipes import find_recipe as find_recipe
@@ -74,8 +82,12 @@ _HOMES = {
     "data.deformations": ("Deformation", "Deformer"),
     "data.photo": ("read_photo",),
     "data.preparation": ("Preparation", "one_hot", "split"),
+    "data.streams": ("Batches", "Shards", "endless_digits"),
     "errors": ("ChainruleError",),
+    "files.mlp_classifier": ("from_mlp_classifier",),
     "files.model_file": ("load_model", "save_model"),
+    "files.onnx": ("save_onnx",),
+    "files.onnx_import": ("load_onnx",),
     "model": ("Committee", "Evaluation", "Model"),
     "nn.activations": ("LeakyReLU", "ReLU", "Sigmoid", "Tanh", "softmax"),
     "nn.gradient_check": ("gradient_check",),
@@ -86,11 +98,14 @@ _HOMES = {
     "nn.objective": ("Adversary",),
     "nn.optimizers": ("SGD", "Adam", "AdamW", "ExponentialAverage"),
     "nn.schedules": ("Constant", "ExponentialDecay", "StepDecay", "WarmupCosine"),
+    "parallel": ("find_ranks",),
     "recipes": ("RECIPES", "Recipe", "find_recipe", "start"),
     "training.checkpoint": ("load_checkpoint", "save_checkpoint"),
     "training.history": ("History", "Report"),
     "training.training": ("Training", "fit"),
 }
+#: Names that need a package which need not be installed: a star import must not ask for them.
+_OPTIONAL = {"NetworkClassifier": "estimator"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["two_layer", *_HOME_OF]  # noqa: PLE0604 - names, each a string
@@ -99,12 +114,13 @@ __all__ = ["two_layer", *_HOME_OF]  # noqa: PLE0604 - names, each a string
 def __getattr__(name: str) -> Any:
     if name == "two_layer":
         return importlib.import_module("chainrule.two_layer")
-    if name not in _HOME_OF:
+    home = _HOME_OF.get(name) or _OPTIONAL.get(name)
+    if home is None:
         raise AttributeError(f"module 'chainrule' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"chainrule.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"chainrule.{home}"), name)
     globals()[name] = value  # found once
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_OPTIONAL])

@@ -77,7 +77,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             temporary.unlink()
         if isinstance(error, OSError):
             raise OutputError(
-                f"Cannot write {path}: {error.strerror or error}. What was there before is untouched."
+                f"Cannot write {path}: {error.strerror or error}. What was there before is untouched. Make room there, "
+                f"or choose another folder."
             ) from error
         raise
     _flush_folder(target.parent)

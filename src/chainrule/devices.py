@@ -48,7 +48,7 @@ class Processor:
         # mode="clip" spares a second copy; the rows were checked when training began.
         return array.take(index, axis=axis, out=out, mode="clip")
 
-    def generator(self, rng: np.random.Generator) -> Any:
+    def generator(self, rng: Any) -> Any:
         """What draws numbers into arrays that are there."""
         return rng
 
@@ -99,7 +99,7 @@ class GraphicsCard(Processor):
     def take(self, array: Any, index: Any, out: Any, axis: int | None = None) -> Any:
         return array.take(index, axis=axis, out=out)
 
-    def generator(self, rng: np.random.Generator) -> Any:
+    def generator(self, rng: Any) -> Any:
         if self._draws is None or self._draws.rng is not rng:
             self._draws = Draws(rng)
         return self._draws
@@ -125,10 +125,10 @@ class Draws:
 
     Parameters
     ----------
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, or what stands for one
     """
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: Any) -> None:
         self.rng = rng
         self._rooms: dict[tuple[int, Any], Array] = {}
 
@@ -154,12 +154,14 @@ class Draws:
         return self._rooms[key].reshape(like.shape)
 
 
-def find_device(name: str) -> Processor:
+def find_device(name: str, local_rank: int = 0) -> Processor:
     """The device of that name.
 
     Parameters
     ----------
     name : {"cpu", "gpu"}
+    local_rank : int
+        Which of the processes on this machine asks: with several, each takes another graphics card, in turns.
 
     Raises
     ------
@@ -187,4 +189,5 @@ def find_device(name: str) -> Processor:
         raise FailureError(f"CuPy finds no graphics card that it can use: {error}. Use --device cpu.") from error
     if not found:
         raise FailureError("CuPy finds no graphics card. Use --device cpu.")
+    cupy.cuda.Device(local_rank % found).use()
     return GraphicsCard(cupy)

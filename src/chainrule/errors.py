@@ -16,13 +16,23 @@
         └── MissingPackageError   an optional package is not installed        (is an ImportError)
 
 Every message says what was wrong, where, what was expected, and what to do next. The command line prints the
-message alone and exits with `exit_code`.
+message alone and exits with `exit_code`. What a message repeats from a file is made printable.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: What tells a terminal to do something, or turns the order of what it shows: control characters but for line feed and
+#: tabulator, and Unicode's marks of direction. Halves of surrogate pairs could not be written at all.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with such a character's number in its place: what comes from a file must not command a terminal."""
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class ChainruleError(Exception):
@@ -30,8 +40,8 @@ class ChainruleError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__("".join(c if c.isprintable() or c == "\n" else _escape(c) for c in message))
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(ChainruleError, ValueError):
@@ -93,7 +103,3 @@ class DownloadError(FailureError):
 
 class MissingPackageError(FailureError, ImportError):
     """An optional package is not installed."""
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()

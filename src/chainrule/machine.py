@@ -6,7 +6,6 @@ library picks for the processor, and how many threads it starts, decides the spe
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import platform
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,10 @@ AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
 AVX512_KERNEL = "SkylakeX"
 #: A gain below this is not worth an environment variable.
 WORTHWHILE = 1.1
+#: What a person sets to say how many threads BLAS may start.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+_share: int | None = None  # of the cores, where processes share them
 
 
 def describe() -> dict[str, Any]:
@@ -44,9 +46,23 @@ def describe() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many cores this process may use: what it is pinned to, and what its container allows."""
-    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(pinned, _container_limit() or pinned)
+    """How many cores this process may use: its share, of what it is pinned to, and what its container allows."""
+    pinned = len(pinned_cores())
+    return min(pinned, _container_limit() or pinned, _share or pinned)
+
+
+def pinned_cores() -> frozenset[int]:
+    """The numbers of the cores that this process is pinned to; all there are, where it is pinned to none."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def use_cores(count: int) -> None:
+    """Take that many cores from now on, as other processes have the rest."""
+    global _share  # noqa: PLW0603 - the cores are the process's, and so is how many of them it takes
+    _share = count
+    _blas_library().limit(limits=cores(), user_api="blas")
 
 
 def blas() -> dict[str, Any]:
@@ -67,22 +83,44 @@ def blas() -> dict[str, Any]:
     return {"library": str(name), "version": None, "kernel": None, "threads": None}
 
 
-def shares() -> int:
-    """Into how many parts work may be cut for Python threads: the cores, or 1 outside of the main thread.
+class OneBlasThread:
+    """Holds BLAS to one thread while anybody is inside: work that Python threads share, that is too small, or whose
+    bits must not depend on who else computes.
 
-    Threads that share work out want BLAS to start none of its own, and OpenBLAS is told so by the main thread alone.
+    BLAS's number of threads is one setting of the whole process: whoever comes first sets it, the last to leave sets
+    it back, and neither need be the main thread.
     """
-    return cores() if threading.current_thread() is threading.main_thread() else 1
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                _let_any_thread_set()
+                self._limit = _blas_library().limit(limits=1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _let_any_thread_set()
+                self._limit.restore_original_limits()
+                _let_any_thread_set()
 
 
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, for work that Python threads share or that is too small to be shared."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with _blas_library().limit(limits=1, user_api="blas"):
-        yield
+#: Where everybody goes inside.
+ONE_BLAS_THREAD = OneBlasThread()
+
+
+def _let_any_thread_set() -> None:
+    """Make threadpoolctl forget which thread set BLAS's number of threads last: newer ones ignore all others."""
+    for library in _blas_library().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
 
 
 @functools.cache
@@ -90,7 +128,7 @@ def _blas_library() -> Any:
     """NumPy's BLAS library, looked for once."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas")
 
 
 def matrix_product_speed(dtype: DTypeLike, *, size: int = 768, seconds: float = 0.25) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 
 from chainrule.data.preparation import Preparation
 from chainrule.errors import ShapeError, ValueRangeError
-from chainrule.machine import one_blas_thread, shares
-from chainrule.nn.activations import softmax
+from chainrule.machine import ONE_BLAS_THREAD, cores
+from chainrule.nn.activations import log_softmax, softmax
 from chainrule.nn.arrays import Array, require_array, require_labels, require_row_numbers
 from chainrule.nn.metrics import accuracy, confusion_matrix, wilson_interval
 from chainrule.nn.network import Network
@@ -150,12 +150,19 @@ class Model(Predictor):
         ShapeError, DtypeError
             If the pictures are no array, not of the model's size, or not uint8; if the rows are not integers, (M,).
         ValueRangeError
-            If there is no picture with one of the rows' numbers, or the network's parameters are not finite: such a
-            network cannot predict.
+            If there is no picture with one of the rows' numbers; if the network's parameters are not finite, or so
+            large that its outputs are not: such a network cannot predict.
         """
         count = self._count(images, rows)
         result = np.empty((count, self.network.outputs), self.network.dtype)
         self._send_through(images, rows, count, lambda logits, part: softmax(logits, out=result[part]))
+        return result
+
+    def log_probabilities(self, images: Array, rows: Array | None = None) -> Array:
+        """The logarithms of `probabilities`, finite also where a probability is as good as 0; arguments as there."""
+        count = self._count(images, rows)
+        result = np.empty((count, self.network.outputs), self.network.dtype)
+        self._send_through(images, rows, count, lambda logits, part: log_softmax(logits, out=result[part]))
         return result
 
     def predict(self, images: Array, rows: Array | None = None) -> Array:
@@ -178,7 +185,7 @@ class Model(Predictor):
     def _send_through(self, images: Array, rows: Array | None, count: int, take: Callable[[Array, slice], Any]) -> None:
         """Give `take` the logits of each block of pictures; where there are many, the cores share them out."""
         starts = range(0, count, BLOCK)
-        parts = shares() if count >= LARGE else 1
+        parts = cores() if count >= LARGE else 1
 
         def send(first: int) -> None:
             trace = self.network.trace(min(BLOCK, max(1, count)))
@@ -186,14 +193,32 @@ class Model(Predictor):
             for start in starts[first::parts]:
                 part = slice(start, min(start + BLOCK, count))
                 block = images[part] if rows is None else images[rows[part]]
-                x = self.preparation.transform(block, out=room[: len(block)])
-                take(self.network.forward(x, into=trace).output, part)
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+                    x = self.preparation.transform(block, out=room[: len(block)])
+                    logits = self.network.forward(x, into=trace).output
+                    self._require_finite_outputs(logits, part, rows)
+                    take(logits, part)
 
-        if parts == 1:
-            send(0)
+        with ONE_BLAS_THREAD:  # with two, a product may have other last bits, and they are not always to be had
+            if parts == 1:
+                send(0)
+                return
+            with ThreadPoolExecutor(parts) as pool:
+                list(pool.map(send, range(parts)))  # raises what a thread raised
+
+    def _require_finite_outputs(self, logits: Array, part: slice, rows: Array | None) -> None:
+        """Refuse what parameters came to that are finite, and yet too large to be multiplied and added up."""
+        finite = np.isfinite(logits).all(axis=1)
+        if finite.all():
             return
-        with one_blas_thread(), ThreadPoolExecutor(parts) as pool:
-            list(pool.map(send, range(parts)))  # raises what a thread raised
+        picture = part.start + int(finite.argmin())
+        picture = picture if rows is None else int(rows[picture])
+        sizes = np.abs(self.network.parameters)
+        largest = max(self.network.layout, key=lambda block: sizes[block.slice].max())
+        raise ValueRangeError(
+            f"The network's outputs for picture {picture} are beyond what {self.network.dtype} can hold: numbers in "
+            f"{largest.name} go up to {sizes.max():.3g}. Train it again, with a smaller learning rate."
+        )
 
 
 @dataclass(frozen=True)

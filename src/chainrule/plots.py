@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.atomic import replace_file, require_writable
-from chainrule.errors import OutputError
+from chainrule.errors import OutputError, printable
 from chainrule.nn.arrays import Array
 from chainrule.training.history import History
 
@@ -100,9 +100,14 @@ def image(ax: Axes, pixels: Array, title: str = "", colour: str = RIGHT) -> Axes
     ax : Axes
     """
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    ax.set_title(title, fontsize=8, color=colour)
+    _title(ax, title, colour)
     ax.set_axis_off()
     return ax
+
+
+def _title(ax: Axes, title: str, colour: str = RIGHT) -> None:
+    """As it stands: a class may be called `$x$`, or have characters in its name that a terminal obeys."""
+    ax.set_title(printable(title), fontsize=8, color=colour, parse_math=False)
 
 
 def images(axes: Sequence[Axes], pictures: Array, titles: Sequence[str]) -> Sequence[Axes]:
@@ -164,7 +169,7 @@ def weights(
     limit = weight_limit(weight)
     for ax, column, title in zip(axes, weight.T, titles or [""] * len(axes), strict=True):
         ax.imshow(column.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-        ax.set_title(title, fontsize=8)
+        _title(ax, title)
         ax.set_axis_off()
     return axes
 

@@ -27,6 +27,7 @@ from chainrule.nn.network import multilayer_perceptron
 from chainrule.nn.objective import Adversary
 from chainrule.nn.optimizers import SGD, AdamW, ExponentialAverage, Optimizer
 from chainrule.nn.schedules import Constant, Schedule, WarmupCosine
+from chainrule.parallel import ALONE, Ranks
 from chainrule.training.training import Training
 
 #: Weights and biases of each initialisation that a recipe can name.
@@ -434,7 +435,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = CPU) -> Training:
+def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = CPU, ranks: Ranks = ALONE) -> Training:
     """A training of that recipe on a data set's training pictures, ready to be iterated.
 
     The split, the weights and the shuffling have generators of their own, so that one does not depend on another.
@@ -446,6 +447,8 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
     seed : int
     device : Processor, optional
         Where to compute, see devices.py.
+    ranks : Ranks, optional
+        The processes that train it together, see parallel.py.
 
     Returns
     -------
@@ -460,7 +463,7 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
     ValueRangeError
         If the recipe holds out all pictures, or a setting is out of range.
     """
-    if dataset.train_images is None or dataset.train_labels is None:
+    if dataset.stream is None and (dataset.train_images is None or dataset.train_labels is None):
         raise DataFileError(
             f"{dataset.name} has no labels, so there is nothing to learn from. Give a labelled data set."
         )
@@ -478,10 +481,7 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
     if not is_whole(seed) or seed < 0:
         raise ValueRangeError(f"The seed is {seed!r}; expected a whole number, 0 or above.")
     split_rng, weight_rng, training_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    images = dataset.train_images
-    check_images(images)
-    rows, validation_rows = split(len(images), recipe.validation, split_rng)
-    preparation = Preparation.fit(images[rows] if recipe.standardise else images, standardise=recipe.standardise)
+    pictures, preparation, examples = _pictures(recipe, dataset, split_rng)
     weights, biases = INITIALIZATIONS[recipe.initialization]
     network = multilayer_perceptron(
         (preparation.width, *recipe.hidden, len(dataset.class_names)),
@@ -492,12 +492,11 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
         hidden_dropout=recipe.hidden_dropout,
         rng=weight_rng,
     )
-    steps = math.ceil(len(rows) / (recipe.batch_size or len(rows)))
+    steps = math.ceil(examples / (recipe.batch_size or examples))
     epochs = max(recipe.epochs, math.ceil(recipe.least_steps / steps))
     return Training(
         network,
-        images,
-        dataset.train_labels,
+        **pictures,
         optimizer=OPTIMIZERS[recipe.optimizer](recipe),
         preparation=preparation,
         loss=functools.partial(cross_entropy, label_smoothing=recipe.label_smoothing),
@@ -505,12 +504,33 @@ def start(recipe: Recipe, dataset: Dataset, seed: int = 0, device: Processor = C
         adversary=recipe.adversary,
         max_norm=recipe.max_norm,
         average=ExponentialAverage(recipe.average) if recipe.average else None,
-        rows=rows,
-        validation_rows=validation_rows,
         batch_size=recipe.batch_size,
         epochs=epochs,
         schedule=SCHEDULES[recipe.schedule](recipe.learning_rate, epochs * steps),
         evaluate_every=recipe.evaluate_every,
         rng=training_rng,
         device=device,
+        ranks=ranks,
     )
+
+
+def _pictures(
+    recipe: Recipe, dataset: Dataset, split_rng: np.random.Generator
+) -> tuple[dict[str, Any], Preparation, int]:
+    """What a `Training` is given to learn from and to validate on, how to prepare it, and how many pictures it is."""
+    if dataset.stream is not None:
+        if recipe.batch_size is None:
+            raise ValueRangeError(
+                f"The recipe {recipe.name} takes all pictures at once, and these are too many for memory. Set a batch "
+                f"size."
+            )
+        learned, held_out = dataset.stream.split(recipe.validation, split_rng)
+        preparation = Preparation.fit_parts((part for part, _ in learned.parts()), standardise=recipe.standardise)
+        return {"images": learned, "validation": held_out}, preparation, learned.rows
+    images = dataset.train_images
+    assert images is not None  # else `start` has refused it
+    check_images(images)
+    rows, validation_rows = split(len(images), recipe.validation, split_rng)
+    preparation = Preparation.fit(images[rows] if recipe.standardise else images, standardise=recipe.standardise)
+    given = {"images": images, "labels": dataset.train_labels, "rows": rows, "validation_rows": validation_rows}
+    return given, preparation, len(rows)

@@ -81,11 +81,21 @@ def init_params(hidden=10, *, inputs=784, classes=10, initialization="uniform", 
 def forward_propagation(X, W1, b1, W2, b2, *, activation="relu"):
     """From images (n, m) to Z1, A1 (hidden, m) and Z2, A2 (classes, m)."""
     g, _ = get_activation(activation)
+    if np.asarray(X).dtype.kind in "iu":
+        raise ValueError(f"X holds {np.asarray(X).dtype}; expected pixels from 0 to 1, as X / 255 are.")
     Z1 = W1 @ X + b1
     A1 = g(Z1)
     Z2 = W2 @ A1 + b2
     A2 = softmax(Z2)
     return Z1, A1, Z2, A2
+
+
+def check_labels(Y, shape):
+    """Refuse labels that are no whole numbers, or not one for each image: NumPy might make something of them."""
+    if np.shape(Y) != shape:
+        raise ValueError(f"Y has shape {np.shape(Y)}; expected {shape}, one label for each image.")
+    if np.asarray(Y).dtype.kind not in "iu":
+        raise ValueError(f"Y holds {np.asarray(Y).dtype}; expected integers, as Y.astype(int) are.")
 
 
 def one_hot(Y, *, classes=10):
@@ -94,23 +104,24 @@ def one_hot(Y, *, classes=10):
     The number of classes is given, not read off the labels: a batch may lack the last one.
     """
     Y = np.asarray(Y)
-    if Y.ndim != 1:
-        raise ValueError(f"Y has shape {Y.shape}; expected (m,), one label for each image.")
+    check_labels(Y, Y.shape if Y.ndim == 1 else "(m,)")
     if Y.size and not 0 <= Y.min() <= Y.max() < classes:
         raise ValueError(f"labels run from {Y.min()} to {Y.max()}; expected 0 to {classes - 1}.")
     return np.eye(classes)[:, Y]
 
 
 def cost(A2, Y):
-    """Mean cross-entropy, −1/m Σ_j log A2[Y_j, j]: ln 10 = 2.30 for ten classes and no idea."""
-    if np.shape(Y) != A2.shape[1:]:
-        raise ValueError(f"Y has shape {np.shape(Y)}; expected {A2.shape[1:]}, one label for each column of A2.")
-    p = A2[Y, np.arange(len(Y))]
+    """Mean cross-entropy, −1/m Σ_j log A2[Y_j, j]: ln 10 = 2.30 for ten classes and no idea.
+
+    A probability of 0 counts as the smallest number there is, so that its logarithm, −708, is one too.
+    """
+    check_labels(Y, A2.shape[1:])
+    p = (one_hot(Y, classes=len(A2)) * A2).sum(axis=0)
     return -np.mean(np.log(np.maximum(p, np.finfo(float).tiny)))
 
 
 def backward_propagation(X, Y, A1, A2, W2, Z1, m, *, activation="relu"):
-    """The gradient of `cost`, exactly: dW1, db1, dW2, db2, each in its parameter's shape.
+    """The gradient of `cost`: dW1, db1, dW2, db2, each in its parameter's shape.
 
     There is no stray factor: A2 − onehot(Y) is the derivative of the cross-entropy, not of a square.
     Each bias gradient is summed over the m examples for each unit, not over everything.
@@ -135,13 +146,14 @@ def update_params(alpha, W1, b1, W2, b2, dW1, db1, dW2, db2):
 
 def get_predictions(A2):
     """The most probable class of each column, (m,)."""
+    if np.isnan(A2).any():
+        raise ValueError("A2 has NaN, so nothing is most probable. Is there NaN in X, or in the parameters?")
     return A2.argmax(axis=0)
 
 
 def get_accuracy(predictions, Y):
     """The fraction of predictions that are right, 0 to 1."""
-    if np.shape(predictions) != np.shape(Y):
-        raise ValueError(f"Y has shape {np.shape(Y)}; expected {np.shape(predictions)}, one label a prediction.")
+    check_labels(Y, np.shape(predictions))
     return np.mean(predictions == Y)
 
 
@@ -151,8 +163,9 @@ def gradient_descent(
 ):  # fmt: skip
     """Full-batch gradient descent from random parameters, or from `params`.
 
-    Every `every` iterations and after the last, it notes the iteration, the cost, the training accuracy and, given
-    validation images, theirs. Returns W1, b1, W2, b2 and that history, a dict of lists.
+    At the start, every `every` iterations and after the last, it notes the iteration, the cost, the training accuracy
+    and, given validation images, theirs. Returns W1, b1, W2, b2 and that history, a dict of lists. A cost that is no
+    finite number is an error: nothing good comes after it.
     """
     if params is None:
         params = init_params(hidden, inputs=len(X), classes=classes, initialization=initialization, seed=seed)
@@ -164,6 +177,11 @@ def gradient_descent(
         if i % every == 0 or i == iterations:
             history["iteration"].append(i)
             history["cost"].append(cost(A2, Y))
+            if not np.isfinite(history["cost"][-1]):
+                raise ValueError(
+                    f"the cost is {history['cost'][-1]} at iteration {i}. Is there NaN, or no image, in X? "
+                    f"Or is alpha, {alpha}, too large?"
+                )
             history["train_accuracy"].append(get_accuracy(get_predictions(A2), Y))
             if X_val is not None:
                 guesses = make_predictions(X_val, W1, b1, W2, b2, activation=activation)

@@ -159,7 +159,7 @@ def test_a_finished_training_may_go_on_for_more_epochs(run):
     assert history["epoch"] == [1, 2, 3, 4, 5, 6]
     fewer = run("train", "--resume", "run.ckpt", "--epochs", 5)
     assert fewer.code == 2
-    assert "epochs was 6 and is 5" in fewer.err
+    assert "epochs was 6 and is now 5" in fewer.err
 
 
 def test_data_that_changed_under_its_name_are_noticed(run, tmp_path, signal_at):
@@ -177,11 +177,12 @@ def test_data_that_changed_under_its_name_are_noticed(run, tmp_path, signal_at):
     ("arguments", "message"),
     [
         (("--resume", "none.ckpt"), "There is no checkpoint none.ckpt"),
-        (("--resume", "run.ckpt", "--seed", "1"), "seed was 0 and is 1"),
-        (("--resume", "run.ckpt", "--learning-rate", "0.5"), "recipe.learning_rate was 0.15 and is 0.5"),
-        (("--resume", "run.ckpt", "--hidden", "9"), "recipe.hidden was [8] and is [9]"),
-        (("--resume", "run.ckpt", "--recipe", "xavier-10"), "recipe."),
-        (("--resume", "run.ckpt", "--epochs", "3"), "epochs was 4 and is 3"),
+        (("--resume", "chainrule-model.safetensors", "--model", "m.safetensors"), "its format is 'chainrule-model'"),
+        (("--resume", "run.ckpt", "--seed", "1"), "seed was 0 and is now 1"),
+        (("--resume", "run.ckpt", "--learning-rate", "0.5"), "recipe.learning_rate was 0.15 and is now 0.5"),
+        (("--resume", "run.ckpt", "--hidden", "9"), "recipe.hidden was [8] and is now [9]"),
+        (("--resume", "run.ckpt", "--recipe", "xavier-10"), "recipe.name was 'standard' and is now 'xavier-10'"),
+        (("--resume", "run.ckpt", "--epochs", "3"), "epochs was 4 and is now 3"),
         (("--resume", "run.ckpt", "--checkpoint", "other.ckpt"), "give --checkpoint or --resume"),
         (("--every", "2"), "name it with --checkpoint"),
         (("--checkpoint", "run.ckpt", "--every", "0"), "expected at least 1 epoch"),

@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
-from chainrule.files.model_file import load_model
+from chainrule.files.model_file import load_model, save_model
 
 
 @pytest.fixture
@@ -48,6 +50,43 @@ def test_a_submission_is_in_kaggles_format(run, trained, tmp_path, digits):
     lines = (tmp_path / "submission.csv").read_text().splitlines()
     predictions = load_model(trained).predict(digits.test_images[:40])
     assert lines == ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(predictions, start=1))]
+
+
+def test_a_submission_that_kaggle_would_refuse_says_so(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images[:40], None)
+    finished = run("predict", trained, "test.csv", "--submission", "submission.csv")
+    assert "Submission: 40 rows in submission.csv" in finished.err
+    assert "Kaggle's Digit Recognizer would refuse it: its test.csv has 28,000 pictures" in finished.err
+
+
+def test_a_whole_submission_has_28_000_rows_numbered_from_1_and_digits_as_labels(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "test.csv", np.resize(digits.test_images, (28_000, 28, 28)), None)
+    finished = run("predict", trained, "test.csv", "--submission", "submission.csv")
+    assert "refuse" not in finished.err
+    header, *rows = (tmp_path / "submission.csv").read_text().splitlines()
+    assert header == "ImageId,Label"
+    numbers, labels = zip(*(row.split(",") for row in rows), strict=True)
+    assert list(map(int, numbers)) == list(range(1, 28_001))
+    assert set(labels) <= set("0123456789")
+
+
+def test_pictures_whose_labels_are_known_are_not_submitted(run, trained, tmp_path, digits):
+    write_kaggle_csv(tmp_path / "train.csv", digits.test_images[:5], digits.test_labels[:5])
+    finished = run("predict", trained, "train.csv", "--submission", "submission.csv")
+    assert finished.code == 2
+    assert "train.csv has labels" in finished.err
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def test_a_model_of_other_classes_makes_no_submission(run, trained, tmp_path, digits):
+    model = load_model(trained)
+    save_model(dataclasses.replace(model, class_names=tuple("abcdefghij")), tmp_path / "letters.safetensors")
+    write_kaggle_csv(tmp_path / "test.csv", digits.test_images[:5], None)
+    finished = run("predict", "letters.safetensors", "test.csv", "--submission", "submission.csv")
+    assert finished.code == 2
+    assert "classes are a, b, c" in finished.err
+    assert "Kaggle's labels are 0 to 9" in finished.err
+    assert not (tmp_path / "submission.csv").exists()
 
 
 def test_the_rows_of_a_csv_are_numbered_from_1(run, trained, tmp_path, digits):

@@ -100,7 +100,7 @@ def test_data_without_a_test_part_gives_null(run, tmp_path):
     write_kaggle_csv(tmp_path / "train.csv", digits.train_images[:300], digits.train_labels[:300])
     result = run("train", "--data", tmp_path / "train.csv", "--epochs", 2, "--json").json
     assert result["test_accuracy"] is None
-    assert "this data has no test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
+    assert "this data has no labelled test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
 
 
 def test_a_folder_of_idx_files_is_trained_on(run, tmp_path):
@@ -197,7 +197,7 @@ def test_a_divergence_prints_its_message_alone_and_keeps_the_checkpoint_of_the_l
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     finished = run(*command, "--learning-rate", "1e8", "--resume", "run.ckpt")
     assert finished.code == 2
-    assert "recipe.learning_rate was 1000000000.0 and is 100000000.0" in " ".join(finished.err.split())
+    assert "recipe.learning_rate was 1000000000.0 and is now 100000000.0" in " ".join(finished.err.split())
 
 
 def test_a_damaged_csv_is_named_with_its_row(run, tmp_path):
@@ -305,3 +305,46 @@ def test_a_committee_takes_no_curve_and_no_checkpoint(run, small_committee):
         finished = run(*small_committee, option, file)
         assert finished.code == 2
         assert f"{option} {file} is for one network" in finished.err
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A folder whose training pictures count as too many for memory."""
+    digits = load_dataset("digits")
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for name, array in (("images", digits.train_images), ("labels", digits.train_labels)):
+        for number, piece in enumerate(np.array_split(array, 3)):
+            np.save(folder / f"train-{name}-{number}.npy", piece)
+    np.save(folder / "test-images.npy", digits.test_images)
+    np.save(folder / "test-labels.npy", digits.test_labels)
+    monkeypatch.setattr("chainrule.data.datasets.LARGEST_IN_MEMORY", 1000)
+    return folder
+
+
+def test_data_larger_than_memory_is_trained_on_like_any_other(run, large, tmp_path):
+    options = ("train", "--data", large, "--checkpoint", "run.ckpt", "--json")
+    finished = run(*options, "--epochs", 6)
+    assert finished.code == 0, finished.err
+    assert finished.json["test_accuracy"] > 0.9
+    assert finished.json["validation_accuracy"] > 0.8
+    assert "0.0 GB in 3 files, read as needed" in finished.err
+    resumed = run("train", "--resume", "run.ckpt", "--epochs", 8, "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["epochs"] == 8
+    labels = np.load(large / "train-labels-1.npy")
+    np.save(large / "train-labels-1.npy", labels[::-1])
+    changed = run("train", "--resume", "run.ckpt", "--epochs", 9)
+    assert changed.code == 2
+    assert "digest of the data was" in changed.err
+
+
+def test_what_only_train_can_do_with_large_data_is_said(run, large):
+    full_batch = run("train", "--data", large, "--batch-size", 0)
+    assert full_batch.code == 2
+    assert "Set a batch size" in full_batch.err
+    assert run("train", "--data", large, "--epochs", 1).code == 0
+    assert run("evaluate", "--split", "test").code == 0
+    on_train = run("evaluate", "--split", "train")
+    assert on_train.code == 2
+    assert "only chainrule train reads such. Try --split test" in on_train.err

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -462,6 +463,14 @@ def test_a_path_with_nothing_there_is_named(path):
         load_dataset(path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
+def test_a_pipe_or_a_device_is_no_data_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", Path("/dev/null")):
+        with pytest.raises(DataFileError, match=f"{path} is a device or a pipe; expected a folder with IDX files"):
+            load_dataset(path)
+
+
 def test_a_name_too_long_for_a_file_and_an_unknown_home_are_named():
     with pytest.raises(DataFileError, match="cannot be read: File name too long"):
         load_dataset("x" * 5000)
@@ -516,3 +525,82 @@ def test_a_checksum_of_a_file_that_was_read_is_that_of_the_file(tmp_path):
     for file in load_dataset(folder).files:
         array = dict(zip(NAMES, ARRAYS, strict=True))[file.name]
         assert hashlib.sha256(file.read_bytes()).hexdigest() == idx_sha256(array)
+
+
+# ------------------------------------------------------------------------------------------ pieces, and what is large
+
+
+def write_pieces(folder, pieces=3, test=True, kind="npy"):
+    folder.mkdir(exist_ok=True)
+    parts = [("train", ARRAYS[0], ARRAYS[1])] + [("test" if kind == "npy" else "t10k", ARRAYS[2], ARRAYS[3])] * test
+    for part, images, labels in parts:
+        count = pieces if part == "train" else 1
+        for number, (some, theirs) in enumerate(
+            zip(np.array_split(images, count), np.array_split(labels, count), strict=True)
+        ):
+            piece = f"-{number + 8}" if count > 1 else ""  # 8, 9, 10: 10 after 9
+            if kind == "npy":
+                np.save(folder / f"{part}-images{piece}.npy", some)
+                np.save(folder / f"{part}-labels{piece}.npy", theirs)
+            else:
+                write_idx(folder / f"{part}-images{piece}-idx3-ubyte", some)
+                write_idx(folder / f"{part}-labels{piece}-idx1-ubyte", theirs)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["npy", "idx"])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_pieces_are_joined_in_order_where_memory_has_room(tmp_path, pieces, kind):
+    dataset = load_dataset(write_pieces(tmp_path, pieces, kind=kind))
+    for found, expected in zip(parts(dataset), ARRAYS, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert dataset.train_labels.dtype == np.int64
+    assert dataset.stream is None
+
+
+def parts(dataset):
+    return dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
+
+
+@pytest.mark.parametrize("kind", ["npy", "idx"])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_is_too_large_for_memory_stays_on_disk(tmp_path, monkeypatch, pieces, kind):
+    monkeypatch.setattr("chainrule.data.datasets.LARGEST_IN_MEMORY", 1000)
+    dataset = load_dataset(write_pieces(tmp_path, pieces, kind=kind))
+    assert dataset.train_images is None
+    learned = list(dataset.stream.parts())
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in learned]), ARRAYS[0])
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in learned]), ARRAYS[1])
+    np.testing.assert_array_equal(dataset.test_images, ARRAYS[2])
+    assert "30 training images, 0.0 GB in" in dataset.source
+    assert "read as needed from" in dataset.source
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("train-labels-9", None, "has train-images-9.npy and lacks its labels"),
+        ("train-images-9", np.zeros((10, 28, 28)), "holds float64"),
+        ("train-images-9", np.zeros((10, 28, 28), int), "holds int64; expected uint8"),
+        ("train-images-9", np.zeros((9, 28, 28), np.uint8), r"9 images and .* 10 labels"),
+        ("train-images-9", np.zeros((10, 9, 9), np.uint8), r"\(28, 28\) and of \(9, 9\)"),
+        ("train-labels-9", np.full(10, 11), "has the label 11"),
+        ("test-images", np.zeros((10, 9, 9), np.uint8), "expected one size"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("large", [False, True])
+def test_pieces_that_do_not_belong_together_are_refused(tmp_path, monkeypatch, name, array, message, large):
+    if large:
+        monkeypatch.setattr("chainrule.data.datasets.LARGEST_IN_MEMORY", 1000)
+    path = write_pieces(tmp_path) / f"{name}.npy"
+    path.unlink()
+    if array is not None:
+        np.save(path, array)
+    with pytest.raises(DataFileError, match=message):
+        load_dataset(tmp_path)
+
+
+def test_one_npy_file_is_no_data_set_and_says_what_would_be(tmp_path):
+    np.save(tmp_path / "x.npy", ARRAYS[0])
+    with pytest.raises(DataFileError, match=r"is one array\. Put pictures and labels in a folder"):
+        load_dataset(tmp_path / "x.npy")

@@ -245,3 +245,16 @@ def test_pictures_that_do_not_fit_are_refused(images):
         deformer.deform(images, rng, np.empty((len(images), 784)))
     with pytest.raises(InputError, match="default_rng"):
         deformer.deform(images, 0)
+
+
+def test_pictures_of_the_deformers_own_dtype_are_bent_as_their_bytes_are(images):
+    deformer = Deformer(Deformation(rotation=20.0, shift=2.0, alpha=20.0), SHAPE)
+    bytes_bent = deformer.deform(images, np.random.default_rng(1)).copy()
+    floats_bent = deformer.deform((images / 255).astype(np.float32), np.random.default_rng(1))
+    assert_allclose(255 * floats_bent, bytes_bent, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64])
+def test_pictures_of_another_dtype_are_refused(images, dtype):
+    with pytest.raises(DtypeError, match="uint8"):
+        Deformer(Deformation(), SHAPE).deform(images.astype(dtype), np.random.default_rng(1))

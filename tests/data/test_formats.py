@@ -12,6 +12,8 @@ from chainrule.data import formats
 from chainrule.data.formats import (
     check_digits,
     idx_sha256,
+    map_idx,
+    map_npy,
     read_csv,
     read_idx,
     read_keras_npz,
@@ -750,3 +752,55 @@ def test_a_byte_flipped_in_a_plain_csv_file_is_noticed_or_changes_one_number(tmp
         assert [shape for shape, _ in found] == [shape for shape, _ in expected], place
         changes = [np.array(new) != np.array(old) for (_, new), (_, old) in zip(found, expected, strict=True)]
         assert sum(int(change.sum()) for change in changes) <= 1, place
+
+
+# ------------------------------------------------------------------------------------------------- mapped files
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4, 6), (0, 4, 6)])
+def test_mapped_files_hold_what_read_ones_do_and_cannot_be_written(tmp_path, shape):
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    write_idx(tmp_path / "a", array)
+    np.save(tmp_path / "a.npy", array)
+    for mapped in (map_idx(tmp_path / "a"), map_npy(tmp_path / "a.npy")):
+        np.testing.assert_array_equal(mapped, array)
+        assert mapped.dtype == np.uint8
+        if array.size:
+            assert isinstance(mapped, np.memmap)
+            assert not mapped.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("array", "cut", "message"),
+    [
+        (np.zeros(4), 0, "holds float64; expected whole numbers, row by row"),
+        (np.asfortranarray(np.zeros((3, 4), int)), 0, "holds int64, column by column; expected"),
+        (np.array([{}]), 0, "holds pickled objects, and chainrule reads none"),
+        (np.zeros(4, np.uint8), 1, r"declares 4 bytes of values, and 3 follow\. Fetch the file again"),
+        (np.zeros(4, np.uint8), 100, "holds what cannot be read"),
+        (np.zeros(4, np.uint8), 129, "holds what is not an array"),
+    ],
+)
+def test_an_npy_file_of_something_else_is_not_mapped(tmp_path, array, cut, message):
+    path = tmp_path / "a.npy"
+    np.save(path, array, allow_pickle=True)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - cut] if cut != 129 else b"PK" + content[2:])
+    with pytest.raises(DataFileError, match=message):
+        map_npy(path)
+
+
+def test_a_gzipped_idx_file_is_not_mapped(tmp_path):
+    path = tmp_path / "a.gz"
+    write_idx(path, np.zeros(4, np.uint8))
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataFileError, match=r"is gzipped, and cannot be read in pieces\. Unpack it"):
+        map_idx(path)
+
+
+def test_an_idx_file_of_another_length_is_not_mapped(tmp_path):
+    path = tmp_path / "a"
+    write_idx(path, np.zeros(4, np.uint8))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataFileError, match="declares 4 = 4 bytes of values, and 3 bytes follow"):
+        map_idx(path)

@@ -489,6 +489,12 @@ def test_a_file_of_a_gigabyte_is_no_picture_of_a_digit(tmp_path):
         read_photo(tmp_path / "large.png")
 
 
+@pytest.mark.parametrize("use", [find_digit, fit_and_centre])
+def test_a_matrix_is_refused(use):
+    with pytest.raises(DtypeError, match="matrix; expected a NumPy array"):
+        use(np.full((9, 9), 100, np.uint8).view(np.matrix))
+
+
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device that never ends")
 def test_a_device_that_never_ends_is_not_read_to_its_end(monkeypatch, little_memory):
     monkeypatch.setattr(photo, "_LARGEST_FILE", 1 << 20)

@@ -2,8 +2,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
-from chainrule.data.preparation import Preparation, flatten, one_hot, split
+from chainrule.data.preparation import NoPreparation, Preparation, flatten, one_hot, split
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
 
@@ -265,3 +266,42 @@ def test_labels_that_are_no_row_of_integers_are_refused():
         one_hot(np.array([0.0, 1.0]), 3)
     with pytest.raises(ShapeError, match=r"\(2, 1\)"):
         one_hot(np.array([[0], [1]]), 3)
+
+
+@pytest.mark.parametrize("classes", [0, -1, 2.0, True, None])
+def test_targets_need_at_least_one_class_even_where_there_is_no_label(classes):
+    with pytest.raises(ValueRangeError, match="expected a whole number, at least 1"):
+        one_hot(np.zeros(0, int), classes)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, ">f4", int, bool, object, complex])
+def test_rows_and_targets_are_float32_or_float64_alone(dtype):
+    for ask in (
+        lambda: one_hot(np.array([2, 0]), 3, dtype),
+        lambda: Preparation((2, 2)).transform(np.zeros((1, 2, 2), np.uint8), dtype=dtype),
+    ):
+        with pytest.raises(DtypeError, match="float32 or float64"):
+            ask()
+
+
+# ---------------------------------------------------------------------------------------------- no preparation
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_preparation_rows_stay_as_they_are(dtype):
+    rows = np.random.default_rng(0).normal(size=(5, 6)).astype(dtype)
+    found = NoPreparation((2, 3)).transform(rows, dtype=dtype)
+    assert_array_equal(found, rows)
+    assert found.dtype == dtype
+    assert not np.shares_memory(found, rows)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((5, 7)), np.zeros((5, 2, 3)), np.zeros((5, 6), np.uint8), np.zeros(6)])
+def test_without_a_preparation_rows_are_floats_of_its_width(rows):
+    with pytest.raises(ShapeError, match=r"floats, shape \(N, 6\)"):
+        NoPreparation((2, 3)).transform(rows)
+
+
+def test_without_a_preparation_a_list_is_refused():
+    with pytest.raises(DtypeError, match="rows is a list"):
+        NoPreparation((1, 2)).transform([[0.0, 1.0]])

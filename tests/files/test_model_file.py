@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from safetensors.numpy import load as plain_load
 from safetensors.numpy import load_file, save
 
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import NoPreparation, Preparation
 from chainrule.errors import InputError, ModelFileError, OutputError, ValueRangeError
 from chainrule.files.model_file import load_model, save_model
 from chainrule.files.tensors import pack_tensors
@@ -329,7 +329,9 @@ def test_weights_of_another_dtype_are_refused(tmp_path, dtype):
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_a_safetensors_file_of_another_program_is_no_model(tmp_path, metadata):
     (tmp_path / "model").write_bytes(save({"weight": np.zeros((2, 3), np.float32)}, metadata))
-    refused(tmp_path / "model", "it is a safetensors file, but no chainrule-model")
+    refused(
+        tmp_path / "model", "a safetensors file of another program, no chainrule-model|'pt'; expected chainrule-model"
+    )
 
 
 def changed(tmp_path, metadata=(), **arrays):
@@ -578,3 +580,10 @@ def test_a_number_in_the_facts_that_python_reads_as_infinity_is_refused(tmp_path
     (tmp_path / "model").write_bytes(pack_tensors(arrays, metadata | {"facts": '{"accuracy": 1e999}'}))
     with pytest.raises(ModelFileError, match="1e999 is too large"):
         load_model(tmp_path / "model")
+
+
+def test_a_model_of_rows_is_not_saved_as_one_of_pictures(tmp_path):
+    rows = Model(model_of().network, NoPreparation(model_of().preparation.shape), model_of().class_names)
+    with pytest.raises(InputError, match=r"reads rows.*Preparation\(\(height, width\)\)"):
+        save_model(rows, tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())

@@ -223,8 +223,8 @@ def test_a_file_longer_than_its_header_says_is_not_read(path):
 
 
 def test_a_file_of_another_kind_or_version_says_so(path):
-    refused(path, pack_tensors({}, METADATA | {"format": "other"}), "a safetensors file, but no kind")
-    refused(path, save({"a": np.zeros(3)}), "a safetensors file, but no kind")
+    refused(path, pack_tensors({}, METADATA | {"format": "other"}), "its format is 'other'; expected kind")
+    refused(path, save({"a": np.zeros(3)}), "a safetensors file of another program, no kind")
     refused(path, pack_tensors({}, METADATA | {"version": "2" * 1000}), "reads version 1. Update chainrule")
 
 

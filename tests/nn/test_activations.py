@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
-from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh, softmax
+from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh, log_softmax, softmax
 from chainrule.nn.gradient_check import gradient_check
 from chainrule.nn.layers import Dense
 from chainrule.nn.losses import cross_entropy, mean_squared_error
@@ -184,3 +184,29 @@ def test_softmax_writes_to_room_of_its_own_shape_and_dtype():
         softmax(np.zeros((2, 3)), np.empty((3, 3)))
     with pytest.raises(DtypeError, match="out is float64; expected float32"):
         softmax(np.zeros((2, 3), np.float32), np.empty((2, 3)))
+
+
+def test_log_softmax_is_the_logarithm_of_softmax():
+    logits = np.random.default_rng(0).normal(size=(5, 4))
+    assert_allclose(log_softmax(logits), np.log(softmax(logits)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_softmax_is_finite_where_a_probability_is_as_good_as_0(dtype):
+    found = log_softmax(np.array([[0.0, -5000.0, 5000.0]], dtype))
+    assert_allclose(found, [[-5000.0, -10000.0, 0.0]], rtol=1e-6)
+    assert found.dtype == dtype
+
+
+def test_log_softmax_leaves_its_input_alone_unless_told_to_write_there():
+    logits = np.array([[0.0, 1.0]])
+    before = logits.copy()
+    expected = log_softmax(logits)
+    assert_array_equal(logits, before)
+    assert log_softmax(logits, out=logits) is logits
+    assert_array_equal(logits, expected)
+
+
+def test_log_softmax_takes_rows_of_floats():
+    with pytest.raises(ShapeError, match="one example a row"):
+        log_softmax(np.zeros(3))

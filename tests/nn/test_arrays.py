@@ -1,13 +1,17 @@
+import re
+
 import numpy as np
 import pytest
 
 from chainrule.errors import DtypeError, ShapeError, ValueRangeError
 from chainrule.nn.arrays import (
+    float_dtype,
     require_array,
     require_count,
     require_finite,
     require_fraction,
     require_labels,
+    require_out,
     require_rate,
     require_rows,
 )
@@ -42,12 +46,46 @@ class Column:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, "is None"), (3, "is an int"), ({}, "is a dict"), (Column(), "is a Column")]
+    ("value", "said"),
+    [
+        (None, "is None"),
+        (3, "is an int"),
+        ({}, "is a dict"),
+        (Column(), "is a Column"),
+        (memoryview(b"ab"), "is a memoryview"),
+    ],
 )
 def test_what_is_no_array_is_named_with_the_way_out(value, said):
     require_array("rows", np.zeros(2))
     with pytest.raises(DtypeError, match=f"rows {said}; expected a NumPy array"):
         require_array("rows", value)
+
+
+def test_a_matrix_is_refused_with_the_way_out():
+    """Its rows are matrices again, and its * is not elementwise."""
+    with pytest.raises(DtypeError, match=r"x is a matrix; expected a plain NumPy array, np\.asarray\(x\)\.$"):
+        require_array("x", np.zeros((2, 2)).view(np.matrix))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3,), (1, 3, 2), (3, 2, 1), (6,)])
+def test_room_of_another_shape_is_refused_though_it_could_be_broadcast(shape):
+    require_out(None, np.zeros((3, 2)))
+    require_out(np.zeros((3, 2)), np.zeros((3, 2)))
+    with pytest.raises(ShapeError, match=rf"out has shape {re.escape(str(shape))}; expected \(3, 2\)"):
+        require_out(np.zeros(shape), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.longdouble, ">f8", np.int64, bool, object, complex])
+def test_room_of_another_dtype_is_refused(dtype):
+    with pytest.raises(DtypeError, match=f"out is {np.dtype(dtype)}; expected float64"):
+        require_out(np.zeros((3, 2), dtype), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, ">f4", ">f8", int, bool, object, complex, "U3", "M8[s]"])
+def test_the_engine_computes_in_float32_or_float64_alone(dtype):
+    assert [float_dtype(kind) for kind in ("f4", float)] == [np.float32, np.float64]
+    with pytest.raises(DtypeError, match=f"dtype is {re.escape(str(np.dtype(dtype)))}; expected float32 or float64"):
+        float_dtype(dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.uint8, np.float16])

@@ -251,6 +251,15 @@ def test_pytorch_takes_the_same_steps_of_adam(torch, settings):
     )
 
 
+def test_pytorch_takes_the_same_steps_of_adam_with_a_penalty(torch):
+    steps_of_both(
+        torch,
+        perceptron("tanh"),
+        Adam(0.01, weight_decay=0.1),
+        lambda twin: torch.optim.Adam(weights_and_biases(twin, 0.1), lr=0.01),
+    )
+
+
 def test_pytorch_takes_the_same_steps_of_adamw(torch):
     steps_of_both(
         torch,

@@ -162,3 +162,8 @@ def test_the_widths_of_dense_are_whole_numbers(widths):
     with pytest.raises(ShapeError, match="both widths must be whole numbers, at least 1"):
         Dense(*widths)
     assert Dense(np.int64(3), np.uint8(2)).configuration() == {"kind": "dense", "inputs": 3, "outputs": 2}
+
+
+def test_a_layer_that_does_not_take_what_the_one_before_it_gives_is_refused():
+    with pytest.raises(ShapeError, match=r"Dense\(4, 2\) is given 3 values by the layer before it; .* must be 3"):
+        Network([Dense(5, 3), ReLU(), Dense(4, 2)])

@@ -143,6 +143,16 @@ def test_a_weight_of_two_counts_as_the_example_given_twice(loss):
 
 
 @BOTH
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e-9])
+def test_a_weight_that_is_negative_or_not_finite_is_refused(loss, value):
+    weights = np.ones(N)
+    loss(LOGITS, LABELS, sample_weight=weights)
+    weights[3] = value
+    with pytest.raises(ValueRangeError, match="sample_weight has NaN, infinite or negative numbers; expected finite"):
+        loss(LOGITS, LABELS, sample_weight=weights)
+
+
+@BOTH
 def test_equal_weights_change_nothing_whatever_their_size(loss):
     plain, weighted = loss(LOGITS, LABELS), loss(LOGITS, LABELS, sample_weight=np.full(N, 7.0))
     assert weighted[0] == pytest.approx(plain[0], rel=1e-14)

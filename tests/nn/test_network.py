@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError
+from chainrule.errors import DtypeError, FailureError, InputError, ShapeError, UnknownNameError, ValueRangeError
 from chainrule.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.gradient_check import gradient_check
 from chainrule.nn.initializers import glorot_uniform, uniform
@@ -462,6 +462,33 @@ def test_adding_to_nothing_is_the_gradient_itself():
     for _ in range(3):  # memory that was used before is not 0
         np.full(network.size, 1e30)
         assert_array_equal(gradient_of(network, x, labels, add=True)[1], expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_refused_or_with_a_warm_trace_shows_in_the_loss(value):
+    network, (x, labels) = perceptron(), batch()
+    warm = network.forward(x)
+    x[2, 1] = value
+    with pytest.raises(ValueRangeError, match=rf"x contains {value} at index \(2, 1\); expected finite numbers"):
+        network.forward(x)
+    with np.errstate(invalid="ignore"):
+        assert not np.isfinite(gradient_of(network, x, labels, into=warm)[0])
+
+
+def test_a_network_that_ends_in_an_activation_takes_a_gradient_that_lies_apart_from_its_output():
+    network, (x, _) = Network([Dense(5, 3), Sigmoid()], rng=0, dtype=np.float64), batch()
+    trace, d = network.forward(x), np.ones((7, 3))
+    a = trace.output.copy()
+    expected = x.T @ (a * (1 - a))
+    assert_allclose(network.backward(trace, d)[:15].reshape(5, 3), expected, rtol=1e-12)
+    with pytest.raises(InputError, match="d was written over the output of Sigmoid"):
+        network.backward(trace, trace.output)
+
+
+@pytest.mark.parametrize("widths", [(), (784,), [10], iter(()), 784, None])
+def test_fewer_than_two_widths_are_refused(widths):
+    with pytest.raises(ShapeError, match=r"expected at least the inputs and the outputs, as \(784, 10\)"):
+        multilayer_perceptron(widths)
 
 
 class Scale(Layer):

@@ -14,6 +14,7 @@ MAKE = {
     "decay": lambda: SGD(0.1, momentum=0.9, weight_decay=0.01),
     "nesterov and decay": lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam": lambda: Adam(0.01),
+    "adam and decay": lambda: Adam(0.01, weight_decay=0.1),
     "adamw": lambda: AdamW(0.01, weight_decay=0.1),
 }
 EVERY = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
@@ -361,4 +362,13 @@ def test_max_norm_leaves_short_weights_alone_bit_for_bit():
     network = small()
     before = network.parameters.copy()
     limit_norms(network, 1e3)
+    assert_array_equal(network.parameters, before)
+
+
+@pytest.mark.parametrize("greatest", [0, -1.0, float("nan"), "3", None, True])
+def test_a_greatest_norm_is_a_number_above_0(greatest):
+    network = multilayer_perceptron((4, 3), rng=0)
+    before = network.parameters.copy()
+    with pytest.raises(ValueRangeError, match=f"The greatest norm is {greatest!r}; expected a number above 0"):
+        limit_norms(network, greatest)
     assert_array_equal(network.parameters, before)

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from chainrule.errors import ValueRangeError
-from chainrule.nn.schedules import Constant, ExponentialDecay, StepDecay, WarmupCosine
+from chainrule.nn.schedules import Constant, ExponentialDecay, InverseScaling, StepDecay, WarmupCosine
 
 
 def rates(schedule, steps):
@@ -24,6 +24,13 @@ def test_step_decay_drops_to_a_tenth_if_nobody_says():
 
 def test_exponential_decay_loses_the_same_fraction_every_step():
     assert rates(ExponentialDecay(8.0, 0.5), 4) == [8, 4, 2, 1]
+
+
+def test_inverse_scaling_falls_with_the_examples_of_the_passes_before():
+    schedule = InverseScaling(6.0, examples=4, every=2)  # √(1 + 4·2) = 3
+    assert rates(schedule, 2) == [6, 6]
+    assert rates(schedule, 6)[4:] == [2, 2]
+    assert InverseScaling(6.0, examples=2, every=1, power=1.0)(1) == 2
 
 
 def test_cosine_without_warmup_starts_at_the_rate_and_ends_at_zero():
@@ -68,6 +75,7 @@ NAN, INF = float("nan"), float("inf")
         Constant,
         lambda rate: StepDecay(rate, 10),
         lambda rate: ExponentialDecay(rate, 0.9),
+        lambda rate: InverseScaling(rate, 10, 1),
         lambda r: WarmupCosine(r, 9),
     ],
 )

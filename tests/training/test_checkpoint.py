@@ -88,9 +88,9 @@ def test_another_training_is_refused_with_the_difference_named(digits, tmp_path)
     save_checkpoint(training_of(digits), tmp_path / "run.ckpt", SETTINGS)
     fresh = training_of(digits)
     before = fresh.network.parameters.copy()
-    with pytest.raises(CheckpointError, match="seed was 3 and is 4"):
+    with pytest.raises(CheckpointError, match="seed was 3 and is now 4"):
         load_checkpoint(fresh, tmp_path / "run.ckpt", SETTINGS | {"seed": 4})
-    with pytest.raises(CheckpointError, match=r"recipe\.epochs was 4 and is 5"):
+    with pytest.raises(CheckpointError, match=r"recipe\.epochs was 4 and is now 5"):
         load_checkpoint(fresh, tmp_path / "run.ckpt", SETTINGS | {"recipe": {"epochs": 5, "hidden": (16,)}})
     with pytest.raises(CheckpointError, match=r"run\.ckpt does not fit this training: parameters"):
         load_checkpoint(training_of(digits, hidden=(8,)), tmp_path / "run.ckpt", SETTINGS)

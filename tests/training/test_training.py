@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule.data.deformations import PRESETS
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import NoPreparation, Preparation
 from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
+from chainrule.model import LARGE
 from chainrule.nn.losses import cross_entropy, mean_squared_error
 from chainrule.nn.metrics import accuracy
 from chainrule.nn.network import multilayer_perceptron
@@ -177,11 +178,10 @@ def test_validation_accuracy_is_that_of_the_validation_rows():
     assert report.validation_accuracy == accuracy(training.model.predict(images[40:]), labels[40:])
 
 
-def test_the_last_reports_training_accuracy_is_on_all_rows_and_the_others_on_a_sample(monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE", 10)
+def test_the_last_reports_training_accuracy_is_on_all_rows_and_the_others_on_a_sample():
     images, labels = task()
     rows = np.random.default_rng(3).permutation(N)[:45]
-    training = training_of(rows=rows, epochs=4, optimizer=SGD(0.01))
+    training = training_of(rows=rows, epochs=4, optimizer=SGD(0.01), train_sample=10)
     sample, told_apart = rows[::5], 0
     for report in training:
         on_sample = accuracy(training.model.predict(images, sample), labels[sample])
@@ -312,6 +312,79 @@ def test_a_batch_of_all_rows_is_the_full_batch_to_rounding():
     one = finished(training_of(network_of(np.float64), batch_size=N))
     other = finished(training_of(network_of(np.float64), batch_size=None))
     assert_allclose(one.network.parameters, other.network.parameters, rtol=1e-10, atol=1e-13)
+
+
+def weighted(sample_weight, images=None, labels=None, **settings):
+    """A training in float64 on rows that count differently."""
+    images, labels = task() if images is None else (images, labels)
+    settings = {"optimizer": SGD(0.1, momentum=0.9), "batch_size": None, "epochs": 5, "rng": 0, **settings}
+    return finished(Training(network_of(np.float64), images, labels, sample_weight=sample_weight, **settings))
+
+
+def test_a_weight_is_how_often_a_row_is_given():
+    images, labels = task()
+    times = np.random.default_rng(4).integers(0, 4, N)
+    repeated = weighted(None, images.repeat(times, axis=0), labels.repeat(times))
+    by_weight = weighted(times)
+    assert_allclose(by_weight.network.parameters, repeated.network.parameters, rtol=1e-9, atol=1e-12)
+    assert_allclose(by_weight.history["loss"], repeated.history["loss"], rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_what_counts_is_the_ratio_of_the_weights(batch_size):
+    weights = np.random.default_rng(4).uniform(0.1, 3.0, N)
+    one, other = weighted(weights, batch_size=batch_size), weighted(8 * weights, batch_size=batch_size)
+    assert_allclose(one.network.parameters, other.network.parameters, rtol=1e-12)
+    equal, none = weighted(np.full(N, 3.0), batch_size=batch_size), weighted(None, batch_size=batch_size)
+    assert bits(equal) == bits(none)
+
+
+def test_rows_of_weight_0_are_never_learned_from():
+    weights = (np.arange(N) % 3 > 0) * 1.0
+    rows = np.flatnonzero(weights)
+    images, labels = task()
+    alone = finished(Training(network_of(), images, labels, rows=rows, optimizer=SGD(0.1), batch_size=16, rng=0))
+    beside = finished(
+        Training(network_of(), images, labels, sample_weight=weights, optimizer=SGD(0.1), batch_size=16, rng=0)
+    )
+    assert bits(alone) == bits(beside)
+
+
+def test_the_gradients_of_weighted_batches_have_the_mean_of_the_whole():
+    weights = np.random.default_rng(4).uniform(0.1, 3.0, N)
+    training = Training(
+        network_of(np.float64), *task(), sample_weight=weights, optimizer=SGD(0.1), batch_size=15, rng=0
+    )
+    parts = []
+    for rows in np.random.default_rng(5).permutation(N).reshape(4, 15):
+        training._compute_gradient(rows)
+        parts.append(training.batch.gradient.copy())
+    images, labels = task()
+    trace = training.network.forward(training.preparation.transform(images, dtype=np.float64))
+    _, d = cross_entropy(trace.output, labels, sample_weight=weights)
+    assert_allclose(np.mean(parts, axis=0), training.network.backward(trace, d), rtol=1e-9, atol=1e-13)
+
+
+def test_rows_of_numbers_are_learned_from_as_they_are():
+    images, labels = task()
+    rows = (images.reshape(N, -1) / 255).astype(np.float32)
+    settings = {"optimizer": SGD(0.1), "batch_size": 16, "epochs": 3, "rng": 0}
+    of_rows = finished(Training(network_of(), rows, labels, preparation=NoPreparation((1, SIDE * SIDE)), **settings))
+    of_pictures = finished(Training(network_of(), images, labels, **settings))
+    assert_allclose(of_rows.network.parameters, of_pictures.network.parameters, rtol=1e-3, atol=1e-5)
+    assert of_rows.history["train_accuracy"] == of_pictures.history["train_accuracy"]
+
+
+def test_without_shuffling_the_rows_come_in_their_order():
+    training = Recorded(network_of(), *task(), optimizer=SGD(0.1), batch_size=16, epochs=2, shuffle=False, rng=0)
+    finished(training)
+    assert_array_equal(np.concatenate(training.batches), np.tile(np.arange(N), 2))
+
+
+def test_the_training_accuracy_can_be_left_out():
+    reports = list(training_of(train_sample=0, validation_rows=np.arange(50, 60)))
+    assert {report.train_accuracy for report in reports} == {None}
+    assert None not in {report.validation_accuracy for report in reports}
 
 
 @pytest.mark.parametrize("block", [1, 7, 16, 60])
@@ -550,6 +623,7 @@ ALLOCATING = {
     "standardised": {"standardise": True},
     "dropout": {"dropout": 0.2},
     "deformed": {"deformation": PRESETS["ciresan-2010"]},
+    "weights": {"sample_weight": np.linspace(0.1, 1.0, 300)},
     "adversary": {"adversary": Adversary(1.0, virtual=False)},
     "virtual adversary": {"adversary": Adversary(1.0)},
     "max-norm": {"max_norm": 0.1},
@@ -601,7 +675,8 @@ def test_a_rate_that_is_too_large_ends_in_a_divergence_that_names_step_and_rate(
     with pytest.raises(DivergenceError) as caught:
         finished(training)
     message = str(caught.value)
-    assert f"step {training.step + 1} " in message
+    step = training.step if message.startswith("The network's outputs") else training.step + 1
+    assert f" at step {step} " in message
     assert message.endswith(f"Is the learning rate of {rate:g} too large? Try {rate / 10:g}.")
     assert isinstance(caught.value, FailureError)
 
@@ -637,7 +712,7 @@ def test_whatever_diverges_stops_where_it_is_and_names_step_rate_and_largest_gra
     settings = copy.deepcopy(settings)
     if among := settings.pop("among", 0):
         monkeypatch.setattr(module, "LARGE", 20)
-        monkeypatch.setattr(module, "shares", lambda: among)
+        monkeypatch.setattr(module, "cores", lambda: among)
     network = network_of(settings.pop("dtype", np.float32))
     training = Gradients(network, *task(), **{"batch_size": 16, "epochs": 20, "report_every": 1, "rng": 0, **settings})
     seen = [network.parameters.copy()]
@@ -680,6 +755,13 @@ def test_an_average_that_overflows_is_a_divergence_though_the_parameters_are_fin
     training.images[:, 0, 0] = 0
     with pytest.raises(DivergenceError, match=r"^The average of the parameters stopped being finite at step 1 "):
         finished(training)
+
+
+def test_outputs_that_overflow_after_the_last_step_are_a_divergence_though_the_parameters_are_finite():
+    training = training_of(optimizer=SGD(1e38), batch_size=None, epochs=1)
+    with pytest.raises(DivergenceError, match=r"^The network's outputs stopped being finite at step 1 \(epoch 1\)"):
+        finished(training)
+    assert np.isfinite(training.network.parameters).all()
 
 
 def test_what_was_saved_before_a_divergence_is_whole_and_goes_on_with_a_smaller_rate(tmp_path):
@@ -739,13 +821,13 @@ BAD = {
     "no rows": ({"rows": np.arange(0)}, ValueRangeError, "no rows were given"),
     "no pictures": (
         {"images": IMAGES[:0], "labels": LABELS[:0]},
-        (ValueRangeError, ShapeError),
-        "nothing to learn from|one image or more",
+        ValueRangeError,
+        "no pictures were given",
     ),
     "no pictures, prepared": (
         {"images": IMAGES[:0], "labels": LABELS[:0], "preparation": SCALING},
         ValueRangeError,
-        "nothing to learn from",
+        "no pictures were given",
     ),
     "a row too large": ({"rows": np.array([0, 60])}, ValueRangeError, "rows runs from 0 to 60, and there are 60"),
     "a negative row": ({"rows": np.array([-1, 5])}, ValueRangeError, "rows runs from -1 to 5"),
@@ -782,6 +864,17 @@ BAD = {
         "2 rows are both learned from and kept for validation, picture 3 first",
     ),
     "nothing but validation": ({"validation_rows": np.arange(60)}, ValueRangeError, "no rows were given"),
+    "a negative weight": ({"sample_weight": np.arange(60) - 1.0}, ValueRangeError, "sample_weight has NaN.* negative"),
+    "a weight that is not a number": ({"sample_weight": np.full(60, np.nan)}, ValueRangeError, "sample_weight has NaN"),
+    "no weight at all": ({"sample_weight": np.zeros(60)}, ValueRangeError, "every weight is zero"),
+    "too few weights": ({"sample_weight": np.ones(59)}, ShapeError, r"float64 \(59,\); expected floats \(60,\)"),
+    "weights in a list": ({"sample_weight": [1.0] * 60}, DtypeError, "sample_weight is a list"),
+    "weights and an adversary": (
+        {"sample_weight": np.ones(60), "adversary": Adversary(1.0)},
+        ValueRangeError,
+        "adversary does not know weights",
+    ),
+    "accuracy of half a row": ({"train_sample": 0.5}, ValueRangeError, "train_sample is 0.5"),
     "no evaluation": ({"evaluate_every": 0}, ValueRangeError, "evaluate_every is 0"),
     "pictures that are floats": ({"images": IMAGES / 255}, DtypeError, "uint8"),
     "pictures that are floats, prepared": ({"images": IMAGES / 255, "preparation": SCALING}, DtypeError, "uint8"),
@@ -862,6 +955,42 @@ def test_small_products_get_one_thread_and_the_threads_come_back(monkeypatch, wo
         assert blas_threads() == 2
 
 
+def digit_training(**settings):
+    """With products large enough that the number of BLAS's threads changes their last bits."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (1200, 28, 28), dtype=np.uint8), rng.integers(0, 10, 1200)
+    network = multilayer_perceptron((784, 128, 10), rng=0)
+    return Training(network, images, labels, **{"optimizer": SGD(0.1), "epochs": 2, "rng": 0, **settings})
+
+
+@pytest.mark.parametrize("worth", [10**12, 0], ids=["small products", "large products"])
+def test_another_thread_trains_to_the_same_bits(monkeypatch, at_once, worth):
+    monkeypatch.setattr(module, "WORTH_SHARING", worth)
+    with threadpool_limits(2, "blas"):
+        expected = bits(finished(digit_training()))
+        assert at_once(lambda: None, lambda: bits(finished(digit_training())))[1] == expected
+
+
+@pytest.mark.parametrize("worth", [10**12, 0], ids=["small products", "large products"])
+def test_predictions_beside_a_training_have_the_same_bits_and_so_has_a_training_of_small_products(
+    monkeypatch, at_once, worth
+):
+    monkeypatch.setattr(module, "WORTH_SHARING", worth)
+    asked = digit_training()
+    images = np.random.default_rng(1).integers(0, 256, (LARGE + 300, 28, 28), dtype=np.uint8)
+    works = [
+        lambda: bits(finished(digit_training())),
+        lambda: [asked.model.probabilities(images[:700]).tobytes() for _ in range(40)],
+        lambda: [asked.model.probabilities(images).tobytes() for _ in range(5)],
+    ]
+    with threadpool_limits(2, "blas"):
+        trained, *expected = [work() for work in works]
+        for order in ((0, 1, 2), (2, 1, 0)):  # who is in the main thread
+            found = dict(zip(order, at_once(*(works[number] for number in order)), strict=True))
+            assert [found[1], found[2]] == expected
+            assert worth == 0 or found[0] == trained
+
+
 # ---------------------------------------------------------------------------- a batch shared out among the cores
 
 
@@ -869,7 +998,7 @@ def shared_out(monkeypatch, among, **settings):
     """A full-batch training whose batches are shared out among so many threads."""
     monkeypatch.setattr(module, "LARGE", 20)
     monkeypatch.setattr(module, "SHARED_BLOCK", 8)
-    monkeypatch.setattr(module, "shares", lambda: among)
+    monkeypatch.setattr(module, "cores", lambda: among)
     return training_of(network_of(np.float64), **{"batch_size": None, "epochs": 5, **settings})
 
 
@@ -899,7 +1028,7 @@ def test_a_batch_shared_out_gives_the_same_bits_again(monkeypatch):
 )
 def test_what_draws_and_what_is_small_stays_in_one_thread(monkeypatch, settings):
     monkeypatch.setattr(module, "LARGE", 20)
-    monkeypatch.setattr(module, "shares", lambda: 3)
+    monkeypatch.setattr(module, "cores", lambda: 3)
     assert len(training_of(**{"batch_size": None, **settings})._batches) == 1
     dropping = network_of(hidden_dropout=0.5)
     assert len(training_of(dropping, batch_size=None)._batches) == 1

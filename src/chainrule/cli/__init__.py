@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
-from chainrule.cli.console import err, note, write_utf8
+from chainrule.cli.console import be_silent, complain, note, write_utf8
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
-from chainrule.cli.import_parameters import import_parameters
+from chainrule.cli.export import export
+from chainrule.cli.import_model import import_model
 from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.recipes import recipes
@@ -18,6 +19,7 @@ from chainrule.cli.show import show
 from chainrule.cli.stopping import Stopped
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
+from chainrule.launch import launched
 
 app = App(
     name="chainrule",
@@ -36,7 +38,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "data": data,
     "recipes": recipes,
-    "import": import_parameters,
+    "export": export,
+    "import": import_model,
     "info": info,
 }
 for position, (name, command) in enumerate(_COMMANDS.items()):
@@ -46,6 +49,8 @@ for position, (name, command) in enumerate(_COMMANDS.items()):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 2 for bad input, 1 for a failure, 130 after Ctrl-C, 143 after SIGTERM."""
     write_utf8()
+    if launched()[0]:
+        be_silent()
     try:
         app(
             sys.argv[1:] if arguments is None else arguments,
@@ -70,6 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, exit_code: int) -> int:
-    err.print("Error: ", style="bold red", end="")
-    err.print(message, markup=False, soft_wrap=True)
+    complain(message)
     return exit_code

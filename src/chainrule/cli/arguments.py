@@ -34,12 +34,17 @@ def whole_number(type_: Any, tokens: Sequence[Any]) -> Any:
             numbers.append(int(token.value))
         except ValueError:
             raise ValueError(f"{token.value} is not a whole number.") from None  # cyclopts names the option
-    return numbers if type_ in (list, list[int]) else numbers[0]
+    return numbers if type_ in (list, list[int], tuple[int, int]) else numbers[0]
 
 
 DataOption = Annotated[
     str,
-    Parameter(help="mnist, digits, auto (mnist if it can be had, else digits), a folder of IDX files, .npz or .csv."),
+    Parameter(
+        help=(
+            "mnist, digits, kaggle, auto (mnist if it can be had, else digits), a folder of IDX or .npy files, "
+            ".npz or .csv."
+        )
+    ),
 ]
 ModelDataOption = Annotated[
     str | None, Parameter(help="As for `train`; where not given, the data the model was trained on.")
@@ -102,12 +107,19 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[str, Array, Array 
     images = dataset.train_images if train else dataset.test_images
     if images is None:
         other = "test" if train else "train"
+        if train and dataset.stream is not None:
+            raise DataFileError(
+                f"{dataset.name} has more training pictures than fit into memory, and only chainrule train reads such. "
+                f"Try --split test."
+            )
         raise DataFileError(f"{dataset.name} has no {split} pictures. Try --split {other}.")
     return split, images, dataset.train_labels if train else dataset.test_labels
 
 
 def require_labels(dataset: Dataset, labels: Array | None) -> Array:
     """Refuse pictures of which nobody knows what they are."""
+    if labels is None and dataset.train_labels is not None:
+        raise DataFileError(f"The test pictures of {dataset.name} have no labels. Try --split train.")
     if labels is None:
         raise DataFileError(f"{dataset.name} has no labels. To label its pictures: chainrule predict {dataset.name}")
     return labels

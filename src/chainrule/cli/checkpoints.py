@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ class Keeping:
         model: Path,
         curve: Path | None,
         device: str,
+        ranks: int = 1,
     ) -> Keeping:
         """From the options of the command line."""
         if checkpoint is not None and resume is not None:
@@ -62,7 +64,8 @@ class Keeping:
             raise InputError(f"--every {every} says how often to save a checkpoint: name it with --checkpoint FILE.")
         if every is not None and every < 1:
             raise ValueRangeError(f"--every {every}: expected at least 1 epoch.")
-        words = ["chainrule", "train", "--resume", str(path)]
+        words = [] if ranks == 1 else ["mpiexec", "-n", str(ranks)]
+        words += ["chainrule", "train", "--resume", str(path)]
         words += [] if model == DEFAULT_MODEL else ["--model", str(model)]
         words += [] if curve is None else ["--curve", str(curve)]
         words += [] if every is None else ["--every", str(every)]
@@ -71,7 +74,7 @@ class Keeping:
 
 
 def train_to_the_end(training: Training, settings: dict[str, Any], keeping: Keeping) -> None:
-    """Train under a progress bar, saving on the way; a signal ends it after the step, saved.
+    """Train under a progress bar, saving on the way; a signal ends it after the step, saved. Of ranks, the first saves.
 
     Raises
     ------
@@ -80,21 +83,26 @@ def train_to_the_end(training: Training, settings: dict[str, Any], keeping: Keep
     CheckpointError, OutputError
         If the checkpoint cannot be gone on from, or not be written.
     """
+    from chainrule.cli.console import note
     from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
 
     if keeping.path is not None and keeping.resume:
         load_checkpoint(training, keeping.path, settings)
-    saved = training.epoch
+    saved, ranks = training.epoch, training.ranks
     with stopping(training) as signals:
+        ranks.require_same({**settings, "step": training.step})
+        if ranks.size > 1:
+            then = f"Go on with: {keeping.command}" if keeping.path else "With --checkpoint FILE what was done is kept."
+            note(f"{ranks.size} ranks train together. If one of them dies, mpiexec ends them all. {then}")
         for report in watch(training):
-            stop = bool(signals)
+            stop = ranks.largest(signals[0] if signals else 0)  # one that was told to stop stops all
             whole = report.train_accuracy is not None
             due = whole and (report.epoch - saved >= keeping.every or report.epoch == training.epochs)
-            if keeping.path is not None and (due or stop):
+            if keeping.path is not None and ranks.leads and (due or stop):
                 save_checkpoint(training, keeping.path, settings)
                 saved = report.epoch
             if stop:
-                raise Stopped(_last_words(training, keeping), signals[0])
+                raise Stopped(_last_words(training, keeping), stop)
 
 
 def _last_words(training: Training, keeping: Keeping) -> str:
@@ -118,6 +126,8 @@ def settings_of(recipe: Recipe, dataset: Dataset, dataset_name: str, seed: int, 
 
 def _digest(dataset: Dataset) -> str:
     """Which pictures and labels there are to learn from: a file may have changed under its name."""
+    if dataset.stream is not None:
+        return dataset.stream.digest()
     digest = hashlib.sha256()
     for array in (dataset.train_images, dataset.train_labels):
         if array is not None:
@@ -154,7 +164,9 @@ class Saved:
     def require_room(self, dataset: Dataset) -> None:
         """Refuse, before memory is taken, a network larger than the checkpoint that is said to hold it."""
         images = dataset.train_images
-        widths = (0 if images is None else images[0].size, *self.recipe.hidden, len(dataset.class_names))
+        shape = (0,) if images is None else images.shape[1:]
+        inputs = math.prod(shape if dataset.stream is None else dataset.stream.shape)
+        widths = (inputs, *self.recipe.hidden, len(dataset.class_names))
         size = 4 * sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
         if size > self.path.stat().st_size:
             raise CheckpointError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 
 def data(
     name: Annotated[
-        str | None, Parameter(help="mnist, digits, a folder or a file. Where not given: what there is to choose from.")
+        str | None,
+        Parameter(help="mnist, digits, kaggle, a folder or a file. Where not given: what there is to choose from."),
     ] = None,
     /,
     *,
     json: JsonOption = False,
 ) -> None:
-    """Describe a data set: images, classes, source, checksums. `chainrule data mnist` downloads it if need be."""
+    """Describe a data set: images, classes, source, checksums. `chainrule data mnist` downloads it if need be.
+
+    `chainrule data kaggle` fetches the files of Kaggle's competition Digit Recognizer, with your Kaggle credentials.
+    """
     from chainrule.cli.console import print_json
 
     if name is None:
@@ -31,11 +36,14 @@ def data(
         return
     from chainrule.data.datasets import load_dataset
 
-    facts = _facts(load_dataset(name))
+    dataset = load_dataset(name)
+    facts = _facts(dataset)
     if json:
         print_json(facts)
     else:
         _tell(facts)
+        if name == "kaggle":
+            _tell_what_next(dataset)
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
@@ -85,15 +93,24 @@ def _tell(facts: dict[str, Any]) -> None:
         say(f"  sha256 {checksum}", style="dim")
 
 
+def _tell_what_next(dataset: Dataset) -> None:
+    """The competition's two steps, the files as they lie here."""
+    from chainrule.cli.console import say
+
+    train, test = (shlex.quote(str(path)) for path in dataset.files)
+    say(f"\nNext:\n  chainrule train --data {train}\n  chainrule predict {test} --submission submission.csv")
+
+
 def _tell_choices(json: bool) -> None:
     from chainrule.cli.console import print_json, say
     from chainrule.data.datasets import mnist_at_hand
 
     folder = mnist_at_hand()
     if json:
-        print_json({"mnist": None if folder is None else str(folder), "digits": "included"})
+        print_json({"mnist": None if folder is None else str(folder), "digits": "included", "kaggle": "fetched"})
         return
     here = f"at hand, in {folder}" if folder else "not at hand; chainrule data mnist downloads it (11 MB)"
     say(f"mnist     70,000 digits of 28 × 28 pixels: {here}")
     say("digits    1,797 digits of 8 × 8 pixels, enlarged: included")
-    say("a path    a folder of IDX files, a Keras mnist.npz, a Kaggle train.csv or test.csv")
+    say("kaggle    70,000 digits of Kaggle's Digit Recognizer, 28,000 to label: fetched with your Kaggle credentials")
+    say("a path    a folder of IDX or .npy files, a Keras mnist.npz, a Kaggle train.csv or test.csv")

@@ -37,7 +37,8 @@ def predict(
     """
     from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_together
-    from chainrule.cli.console import note, print_json, say
+    from chainrule.cli.console import print_json, say
+    from chainrule.cli.submission import require_digits, write_submission
 
     models = [file for file in files if file.suffix == MODEL_ENDING]
     pictures = [file for file in files if file.suffix != MODEL_ENDING]
@@ -52,10 +53,11 @@ def predict(
             )
     path = models[0] if models else DEFAULT_MODEL
     model = load_together(models)
-    answers = [answer for file in pictures for answer in _answers(file, model, path)]
     if submission is not None:
-        _submit(submission, [model.class_names[answer["label"]] for answer in answers])
-        note(f"Submission: {len(answers):,} rows in {submission}")
+        require_digits(model.class_names)
+    answers = [answer for file in pictures for answer in _answers(file, model, path, to_submit=submission is not None)]
+    if submission is not None:
+        write_submission(submission, [model.class_names[answer["label"]] for answer in answers])
     if json:
         print_json(answers)
     elif submission is None:
@@ -70,34 +72,29 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(TABLES)
 
 
-def _answers(file: Path, model: Predictor, model_path: Path) -> Iterator[dict[str, Any]]:
+def _answers(file: Path, model: Predictor, model_path: Path, *, to_submit: bool) -> Iterator[dict[str, Any]]:
     """File, label and probability of each picture in a file."""
-    names, images = _read(file, model, model_path)
+    names, images = _read(file, model, model_path, to_submit=to_submit)
     for name, row in zip(names, model.probabilities(images), strict=True):
         best = int(row.argmax())
         yield {"file": name, "label": best, "probability": float(row[best])}
 
 
-def _read(file: Path, model: Predictor, model_path: Path) -> tuple[list[str], Array]:
+def _read(file: Path, model: Predictor, model_path: Path, *, to_submit: bool) -> tuple[list[str], Array]:
     """A name and a picture for each prediction to make."""
     import numpy as np
 
     from chainrule.cli.arguments import require_fit
+    from chainrule.cli.submission import require_unlabelled
     from chainrule.data.formats import read_csv
     from chainrule.data.photo import read_photo
 
     if is_table(file):
-        images, _ = read_csv(file)
+        images, labels = read_csv(file)
+        if to_submit:
+            require_unlabelled(file, labels)
         names = [f"{file} row {i + 1}" for i in range(len(images))]
     else:
         images, names = read_photo(file, shape=model.preparation.shape)[np.newaxis], [str(file)]
     require_fit(model, model_path, images, None)
     return names, images
-
-
-def _submit(path: Path, labels: list[str]) -> None:
-    """Kaggle's format: ImageId from 1, Label."""
-    from chainrule.atomic import replace_file
-
-    lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
-    replace_file(path, ("\n".join(lines) + "\n").encode())

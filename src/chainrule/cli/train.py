@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
     from chainrule.devices import Processor
     from chainrule.model import Evaluation, Model
+    from chainrule.parallel import Ranks
     from chainrule.recipes import CommitteeRecipe, Recipe
     from chainrule.training.history import Report
     from chainrule.training.training import Training
@@ -79,65 +80,84 @@ def train(
     Without options: the `standard` recipe on MNIST, or on the small built-in data set if MNIST is not available. The
     recipe decides whatever you leave out. The test images are looked at once, when training is over.
     """
-    from chainrule.atomic import require_writable
     from chainrule.cli.arguments import load_data
     from chainrule.cli.console import print_json
+    from chainrule.cli.ranks import together
     from chainrule.devices import find_device
-    from chainrule.plots import require_drawable
+    from chainrule.parallel import find_ranks
     from chainrule.recipes import COMMITTEES, find_recipe
 
-    require_model_name(model)
-    there = find_device(device)
-    keeping = Keeping.asked(checkpoint, every, resume, model, curve, device)
-    require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": keeping.path})
+    changes = hidden, epochs, batch_size, learning_rate, validation
+    ranks = find_ranks()
+    with together(ranks):
+        require_model_name(model)
+        there = find_device(device, ranks.local_rank)
+        keeping = Keeping.asked(checkpoint, every, resume, model, curve, device, ranks.size)
+        require_distinct({"--data": data, "--model": model, "--curve": curve, "--checkpoint": keeping.path})
+        if ranks.leads:
+            _require_places(model, keeping.path, curve)
+        if recipe in COMMITTEES:
+            members = [
+                (
+                    _changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation),
+                    (seed or 0) + offset,
+                )
+                for name, offset in COMMITTEES[recipe].members
+            ]
+            for option, path in (("--curve", curve), ("--checkpoint", keeping.path)):
+                if path is not None:
+                    raise InputError(
+                        f"{option} {path} is for one network, and {recipe} trains {len(members)}. Each is saved as it "
+                        f"is done, and the same command goes on after the last of them."
+                    )
+            _train_committee(COMMITTEES[recipe], members, load_data(data or "auto"), model, there, ranks, json)
+            return
+        saved = None if resume is None else Saved.read(resume)
+        if saved is not None:
+            data, seed = saved.dataset if data is None else data, saved.seed if seed is None else seed
+        base = saved.recipe if saved is not None and recipe is None else find_recipe(recipe or "standard")
+        changed = _changed(base, *changes)
+        dataset = load_data(data or "auto")
+        if saved is not None:
+            saved.require_room(dataset)
+        training, trained, evaluation = _train_one(changed, dataset, seed or 0, model, keeping, there, ranks)
+        if not ranks.leads:
+            return
+        last = training.history.reports[-1]
+        if curve is not None:
+            _draw_curve(training, curve)
+        if json:
+            print_json(_result(changed, dataset, last, evaluation, model))
+        else:
+            _tell(trained, dataset, training, last, evaluation, model, curve)
+
+
+def _require_places(model: Path, checkpoint: Path | None, curve: Path | None) -> None:
+    """Refuse before the training what could not be written after it."""
+    from chainrule.atomic import require_writable
+    from chainrule.plots import require_drawable
+
     require_writable(model)
-    if keeping.path is not None:
-        require_writable(keeping.path)
+    if checkpoint is not None:
+        require_writable(checkpoint)
     if curve is not None:
         require_drawable(curve)
-    if recipe in COMMITTEES:
-        members = [
-            (_changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation), (seed or 0) + offset)
-            for name, offset in COMMITTEES[recipe].members
-        ]
-        for option, path in (("--curve", curve), ("--checkpoint", keeping.path)):
-            if path is not None:
-                raise InputError(
-                    f"{option} {path} is for one network, and {recipe} trains {len(members)}. Each is saved as it is "
-                    f"done, and the same command goes on after the last of them."
-                )
-        _train_committee(COMMITTEES[recipe], members, load_data(data or "auto"), model, there, json)
-        return
-    saved = None if resume is None else Saved.read(resume)
-    if saved is not None:
-        data, seed = saved.dataset if data is None else data, saved.seed if seed is None else seed
-    base = saved.recipe if saved is not None and recipe is None else find_recipe(recipe or "standard")
-    changed = _changed(base, hidden, epochs, batch_size, learning_rate, validation)
-    dataset = load_data(data or "auto")
-    if saved is not None:
-        saved.require_room(dataset)
-    training, trained, evaluation = _train_one(changed, dataset, seed or 0, model, keeping, there)
-    last = training.history.reports[-1]
-    if curve is not None:
-        _draw_curve(training, curve)
-    if json:
-        print_json(_result(changed, dataset, last, evaluation, model))
-    else:
-        _tell(trained, dataset, training, last, evaluation, model, curve)
 
 
 def _train_one(
-    recipe: Recipe, dataset: Dataset, seed: int, path: Path, keeping: Keeping, device: Processor
+    recipe: Recipe, dataset: Dataset, seed: int, path: Path, keeping: Keeping, device: Processor, ranks: Ranks
 ) -> tuple[Training, Model, Evaluation | None]:
-    """Train a network, look at the test images once, and save the model."""
+    """Train a network, look at the test images once, and save the model. Of ranks, the first does what comes after."""
     from chainrule.files.model_file import save_model
     from chainrule.recipes import start
 
-    training = start(recipe, dataset, seed, device)
+    training = start(recipe, dataset, seed, device, ranks)
     settings = settings_of(recipe, dataset, _dataset_name(dataset), seed, training.epochs)
     train_to_the_end(training, settings, keeping)
     last = training.history.reports[-1]
     trained = dataclasses.replace(training.model, class_names=dataset.class_names)
+    if not ranks.leads:
+        return training, trained, None
     evaluation = None
     if dataset.test_images is not None and dataset.test_labels is not None:
         evaluation = trained.evaluate(dataset.test_images, dataset.test_labels)
@@ -152,6 +172,7 @@ def _train_committee(
     dataset: Dataset,
     path: Path,
     device: Processor,
+    ranks: Ranks,
     json: bool,
 ) -> None:
     """Train the members that do not lie here yet, each to a file of its own, and ask them together."""
@@ -164,8 +185,10 @@ def _train_committee(
         file = path.with_stem(f"{path.stem}-{number}")
         model = _finished(file, member, dataset, seed)
         note(f"{number} of {len(members)}: {member.name}, seed {seed}{'' if model is None else ', already trained'}")
-        models.append(_train_one(member, dataset, seed, file, keeping, device)[1] if model is None else model)
+        models.append(_train_one(member, dataset, seed, file, keeping, device, ranks)[1] if model is None else model)
         paths.append(file)
+    if not ranks.leads:
+        return
     evaluation = None
     if dataset.test_images is not None and dataset.test_labels is not None:
         evaluation = Committee(tuple(models)).evaluate(dataset.test_images, dataset.test_labels)
@@ -235,10 +258,10 @@ def _facts(
     """What the model file remembers: how the model was made, and which accuracy was measured on what."""
     from importlib.metadata import version
 
-    measured = [{"part": "train", "examples": len(training.rows), "accuracy": last.train_accuracy}]
-    if training.validation_rows is not None and len(training.validation_rows):
+    measured = [{"part": "train", "examples": training.examples, "accuracy": last.train_accuracy}]
+    if training.validation_examples:
         measured.append(
-            {"part": "validation", "examples": len(training.validation_rows), "accuracy": last.validation_accuracy}
+            {"part": "validation", "examples": training.validation_examples, "accuracy": last.validation_accuracy}
         )
     if evaluation is not None:
         measured.append({"part": "test", "examples": evaluation.examples, "accuracy": evaluation.accuracy})
@@ -294,7 +317,7 @@ def _tell(
     from chainrule.cli.terminal import grey, print_pictures, trimmed
 
     if evaluation is None:
-        say("Test accuracy    not measured: this data has no test images")
+        say("Test accuracy    not measured: this data has no labelled test images")
     else:
         low, high = evaluation.interval
         say(f"Test accuracy    {percent(evaluation.accuracy)}", style="bold")
@@ -304,7 +327,7 @@ def _tell(
         say(f"Validation       {percent(last.validation_accuracy)}")
     if last.train_accuracy is not None:
         say(f"Training         {percent(last.train_accuracy)}")
-    say(f"Time             {last.epoch:,} epochs of {len(training.rows):,} images in {last.seconds:.1f} s")
+    say(f"Time             {last.epoch:,} epochs of {training.examples:,} images in {last.seconds:.1f} s")
     say(f"Model            {path}")
     if curve is not None:
         say(f"Curve            {curve}")

@@ -2,13 +2,18 @@
 
     mnist       70,000 digits, verified: from $CHAINRULE_DATA/mnist, else the user's cache, else downloaded there
     digits      1,797 digits of 8 × 8 pixels that come with chainrule
+    kaggle      70,000 digits of Kaggle's competition "Digit Recognizer", of which 28,000 are to be labelled
     auto        mnist when it can be had from any of these, otherwise digits; `source` says which, and why
-    a folder    four IDX files named as MNIST's are
+    a folder    four IDX files named as MNIST's are; or .npy files, train-images.npy and train-labels.npy, and likewise
+                test-…; either of them in several pieces, train-images-0.npy with train-labels-0.npy, and so on
     a file      .npz as Keras has it, .csv as Kaggle has it (also .csv.gz and .zip)
 
 Files in $CHAINRULE_DATA/mnist are the user's: if they are not MNIST's, or some of the four are missing, "mnist" is an
 error and nothing is downloaded in their place; only a complete cache stands in for missing ones. "auto" goes on to
 the next place. In both cases `source` says why.
+
+A folder whose training pictures take more than a gigabyte is not read into memory: `stream` reads it while a training
+goes on.
 
 `digits` are the UCI digits (E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
 Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), split once by scripts/make_digits.py into 1,437 for
@@ -19,24 +24,29 @@ while loading, which takes a tenth of a second: the enlarged pictures would take
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data import download
-from chainrule.data.formats import check_digits, idx_sha256, read_csv, read_idx, read_keras_npz
+from chainrule.data import download, kaggle
+from chainrule.data.formats import check_digits, idx_sha256, map_idx, map_npy, read_csv, read_idx, read_keras_npz
 from chainrule.data.photo import fit_and_centre
+from chainrule.data.streams import Shards
 from chainrule.errors import DataFileError, DownloadError, InputError, OutputError, UnknownNameError
 
 Bytes = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
-NAMES = ("auto", "mnist", "digits")
+NAMES = ("auto", "mnist", "digits", "kaggle")
 CLASS_NAMES = tuple("0123456789")
 FOLDER_VARIABLE = "CHAINRULE_DATA"
+#: Bytes of training pictures from which on they stay on disk.
+LARGEST_IN_MEMORY = 1 << 30
 _CSV_SUFFIXES = (".csv", ".csv.gz", ".zip")
 _READABLE = "a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file"
 
@@ -47,7 +57,8 @@ class Dataset:
 
     Parameters
     ----------
-    train_images : uint8 array, shape (N, height, width), or None if the source holds unlabelled pictures only
+    train_images : uint8 array, shape (N, height, width), or None if the source holds unlabelled pictures only, or
+        too many for memory
     train_labels : int64 array, shape (N,), or None with `train_images`
     test_images : uint8 array, shape (M, height, width), or None
     test_labels : int64 array, shape (M,), or None
@@ -55,6 +66,7 @@ class Dataset:
     source : one sentence for people: what this is and where it is from
     name : "mnist", "digits", or the path as it was given
     files : the files it was read from
+    stream : the training pictures where they are too many for memory, or None
     """
 
     train_images: Bytes | None
@@ -65,6 +77,7 @@ class Dataset:
     source: str
     name: str = ""
     files: tuple[Path, ...] = ()
+    stream: Shards | None = None
 
 
 def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
@@ -72,8 +85,8 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
 
     Parameters
     ----------
-    name_or_path : "auto", "mnist", "digits", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip file; a Path
-        is never one of the names
+    name_or_path : "auto", "mnist", "digits", "kaggle", a folder with IDX files, or an .npz, .csv, .csv.gz or .zip
+        file; a Path is never one of the names
 
     Returns
     -------
@@ -90,7 +103,9 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
     InputError
         If it is neither a str nor a Path.
     DownloadError, OutputError
-        If "mnist" is not at hand and cannot be downloaded, or not be stored.
+        If "mnist" or "kaggle" is not at hand and cannot be downloaded, or not be stored.
+    MissingPackageError
+        If "kaggle" is asked for, and kagglehub is not installed.
     """
     _check_name(name_or_path)
     if name_or_path == "auto":
@@ -99,6 +114,8 @@ def load_dataset(name_or_path: str | Path = "auto") -> Dataset:
         return _load_mnist()
     if name_or_path == "digits":
         return _load_digits()
+    if name_or_path == "kaggle":
+        return _load_kaggle()
     return _load_path(name_or_path)
 
 
@@ -244,6 +261,20 @@ def _load_digits() -> Dataset:
     )
 
 
+def _load_kaggle() -> Dataset:
+    folder = kaggle.download_kaggle()
+    paths = tuple(folder / name for name in kaggle.FILES)
+    try:
+        (train_images, train_labels), (test_images, test_labels) = (read_csv(path) for path in paths)
+    except DataFileError as error:
+        raise kaggle.again_after(error, folder) from error
+    kaggle.require_kaggles(paths[0], len(train_images), train_labels is not None)
+    kaggle.require_kaggles(paths[1], len(test_images), test_labels is not None)
+    counts = f"{len(train_images):,} training images and {len(test_images):,} to label"
+    source = f"Kaggle's Digit Recognizer, {counts}, from {folder}"
+    return Dataset(train_images, train_labels, test_images, None, CLASS_NAMES, source, "kaggle", paths)
+
+
 def _enlarged(images: Bytes) -> Bytes:
     return np.stack([fit_and_centre(image) for image in images])
 
@@ -257,6 +288,8 @@ def _load_path(name_or_path: str | Path) -> Dataset:
         return _load_folder(path, str(name_or_path))
     if _is(path, Path.is_file):
         return _load_file(path, str(name_or_path))
+    if name_or_path and _is(path, Path.exists):
+        raise DataFileError(f"{name_or_path} is a device or a pipe; expected {_READABLE}.")
     if isinstance(name_or_path, Path) or path.suffix or {"/", os.sep, "~"}.intersection(name_or_path):
         raise DataFileError(f"There is no file or folder {name_or_path}.")
     raise UnknownNameError("dataset", name_or_path, NAMES, hint=f"Or pass a path: {_READABLE}.")
@@ -278,6 +311,8 @@ def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
 
 
 def _load_folder(folder: Path, name: str) -> Dataset:
+    if shards := _find_shards(folder, "train"):
+        return _load_shards(folder, shards, name)
     train_files, test_files = _find_pair(folder, "train"), _find_pair(folder, "t10k")
     if train_files is None:
         raise DataFileError(_no_training_files(folder))
@@ -295,6 +330,67 @@ def _no_training_files(folder: Path) -> str:
     if _find(folder / "mnist", "train-images-idx3-ubyte"):
         message += f" There are such files in {folder / 'mnist'}: pass that folder."
     return message
+
+
+def _find_shards(folder: Path, part: str) -> list[tuple[Path, Path]]:
+    """The .npy files of a part, and its plain IDX files where they come in pieces or are large; images and labels."""
+    found = sorted(folder.glob(f"{part}-images*.npy"), key=_by_number)
+    if not found:
+        found = sorted(folder.glob(f"{part}-images*[-.]idx3-ubyte"), key=_by_number)
+        if len(found) <= 1 and sum(path.stat().st_size for path in found) <= LARGEST_IN_MEMORY:
+            return []
+    return [(path, _labels_beside(path)) for path in found]
+
+
+def _labels_beside(images: Path) -> Path:
+    labels = images.with_name(images.name.replace("-images", "-labels", 1).replace("idx3", "idx1"))
+    if not _is(labels, Path.is_file):
+        raise DataFileError(f"{images.parent} has {images.name} and lacks its labels, {labels.name}.")
+    return labels
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Piece 10 after piece 9."""
+    return [(int(text), "") if text.isdigit() else (0, text) for text in re.split(r"(\d+)", path.name)]
+
+
+def _load_shards(folder: Path, train: list[tuple[Path, Path]], name: str) -> Dataset:
+    """Pictures in several files, or in one that is large."""
+    test = _find_shards(folder, "test") or _find_shards(folder, "t10k")
+    pair = None if test else _find_pair(folder, "t10k")
+    tested = _joined(_mapped_pairs(test)) if test else _read_pair(pair) if pair else None
+    files = tuple(path for both in (*train, *test) for path in both) + (pair or ())
+    pairs = _mapped_pairs(train)
+    size = sum(images.nbytes for images, _ in pairs)
+    if size <= LARGEST_IN_MEMORY:
+        return _dataset(_joined(pairs), tested, title="", place=folder, name=name, files=files)
+    stream = Shards(pairs, len(CLASS_NAMES))
+    if tested is not None and tested[0].shape[1:] != stream.shape:
+        raise DataFileError(
+            f"{folder}: the training images are {stream.shape} and the test images {tested[0].shape[1:]}; "
+            "expected one size."
+        )
+    test_images, test_labels = tested or (None, None)
+    source = f"{stream.rows:,} training images, {size / 1e9:.1f} GB in {len(train)} files, read as needed from {folder}"
+    return Dataset(None, None, test_images, test_labels, CLASS_NAMES, source, name, files, stream)
+
+
+def _mapped_pairs(files: list[tuple[Path, Path]]) -> list[tuple[Bytes, NDArray[Any]]]:
+    pairs: list[tuple[Bytes, NDArray[Any]]] = []
+    for paths in files:
+        images, labels = (map_npy(path) if path.suffix == ".npy" else map_idx(path) for path in paths)
+        if images.dtype != np.uint8:
+            raise DataFileError(f"{paths[0]} holds {images.dtype}; expected uint8, pixels 0 to 255.")
+        check_digits(images, labels, *map(str, paths))
+        pairs.append((images, labels))
+    if sizes := {images.shape[1:] for images, _ in pairs if images.shape[1:] != pairs[0][0].shape[1:]}:
+        raise DataFileError(f"{files[0][0].parent}: images of {pairs[0][0].shape[1:]} and of {sizes.pop()} pixels.")
+    return pairs
+
+
+def _joined(pairs: list[tuple[Bytes, NDArray[Any]]]) -> tuple[Bytes, Labels]:
+    images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    return images, labels.astype(np.int64)
 
 
 def _find_pair(folder: Path, part: str) -> tuple[Path, Path] | None:
@@ -332,6 +428,11 @@ def _load_file(path: Path, name: str) -> Dataset:
         train_images, train_labels, test_images, test_labels = read_keras_npz(path)
         train, test = (train_images, train_labels), (test_images, test_labels)
         return _dataset(train, test, title="", place=path, name=name, files=(path,))
+    if path.suffix == ".npy":
+        raise DataFileError(
+            f"{path} is one array. Put pictures and labels in a folder, as train-images.npy and train-labels.npy, and "
+            f"name the folder."
+        )
     if path.name.lower().endswith(_CSV_SUFFIXES):
         images, labels = read_csv(path)
         if labels is None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape
+from chainrule.data.preparation import check_dtype, check_images, check_out, check_shape, is_array
 from chainrule.devices import CPU, Processor
 from chainrule.errors import DtypeError, InputError, ShapeError, ValueRangeError
 
@@ -106,6 +106,11 @@ class Deformer:
     ------
     ShapeError, DtypeError
         If the shape is not two whole numbers from 1, or the dtype neither of the two.
+
+    Attributes
+    ----------
+    numbers : int
+        How many numbers from [0, 1) are drawn for a picture.
     """
 
     def __init__(
@@ -122,6 +127,7 @@ class Deformer:
         self._fields = like = device.put(_fields(deformation, self.shape).astype(dtype))
         self._padded = np.zeros_like(like, shape=(self._block, height + 2, width + 2))
         self._coefficients = np.empty((self._block, 2, len(self._fields)), dtype)
+        self.numbers = 2 * len(self._fields)
         self._places = np.empty_like(like, shape=(2, self._block, height * width))
         self._corners = np.empty_like(self._places)
         self._starts = device.put((height + 2) * (width + 2) * np.arange(self._block)[:, np.newaxis])
@@ -133,7 +139,7 @@ class Deformer:
 
         Parameters
         ----------
-        images : uint8 array, shape (N, height, width)
+        images : uint8 array, shape (N, height, width); or floats of the deformer's dtype, whose background is 0
         rng : numpy.random.Generator
             Gives every picture the same number of draws, one picture after the other.
         out : float array, shape (N, height · width), of the deformer's dtype, optional
@@ -141,7 +147,7 @@ class Deformer:
 
         Returns
         -------
-        float array, shape (N, height · width); pixels from 0 to 255, flattened; `out` if given
+        float array, shape (N, height · width); pixels in their own unit, flattened; `out` if given
 
         Raises
         ------
@@ -150,7 +156,8 @@ class Deformer:
         InputError
             If `rng` is no generator, or `out` read-only.
         """
-        check_images(images)
+        if not is_array(images) or images.dtype != self._fields.dtype:
+            check_images(images)
         if images.shape[1:] != self.shape:
             raise ShapeError(f"This deformer is for images {self.shape}, and these are {images.shape[1:]}.")
         if not isinstance(rng, np.random.Generator):

@@ -21,6 +21,7 @@ import math
 import os
 import reprlib
 import struct
+import sys
 import warnings
 import zipfile
 import zlib
@@ -92,6 +93,70 @@ def read_idx(path: str | Path) -> Bytes:
         if file.readinto(array.reshape(-1).data) != size:
             _wrong_length(path, shape, "fewer bytes: the file shrank while it was read")
         return array
+
+
+def map_idx(path: str | Path) -> Bytes:
+    """Labels or images of a plain IDX file, mapped to memory: read-only, and read where they lie when asked for.
+
+    Parameters
+    ----------
+    path : path of the file, not gzipped
+
+    Returns
+    -------
+    uint8 array, shape (N,) or (N, height, width)
+
+    Raises
+    ------
+    DataFileError
+        As from `read_idx`; and if the file is gzipped, as nothing can be read in the middle of one.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        if _magic(file) == GZIP_MAGIC:
+            _fail(path, "is gzipped, and cannot be read in pieces. Unpack it: gunzip FILE.")
+        shape = _read_idx_header(file, path)
+        size, offset = math.prod(shape), file.tell()
+        held = os.fstat(file.fileno()).st_size - offset
+    if held != size:
+        _wrong_length(path, shape, f"{held:,} bytes")
+    return _mapped(path, np.uint8, shape, offset)
+
+
+def map_npy(path: str | Path) -> NDArray[Any]:
+    """The array in an .npy file of whole numbers, mapped to memory: read-only, and read where it lies when asked for.
+
+    Parameters
+    ----------
+    path : path of the file
+
+    Returns
+    -------
+    integer array of any shape
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing, no .npy file, cut short or too long, or holds other than whole numbers.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        shape, columns_first, dtype = _npy_header(file, "", path)
+        size, offset = math.prod(shape) * dtype.itemsize, file.tell()
+        held = os.fstat(file.fileno()).st_size - offset
+    if dtype.hasobject:
+        _fail(path, "holds pickled objects, and chainrule reads none.")
+    if dtype.kind not in "iu" or columns_first:
+        _fail(path, f"holds {dtype!s:.40}{', column by column' * columns_first}; expected whole numbers, row by row.")
+    if held != size:
+        _fail(path, f"declares {size:,} bytes of values, and {held:,} follow. Fetch the file again.")
+    return _mapped(path, dtype, shape, offset)
+
+
+def _mapped(path: Path, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
+    if not math.prod(shape):  # nothing to map
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 def write_idx(path: str | Path, array: Bytes) -> None:
@@ -214,7 +279,10 @@ def read_keras_npz(path: str | Path) -> tuple[Bytes, Labels, Bytes, Labels]:
             names = ("x_train", "y_train", "x_test", "y_test")
             if missing := [name for name in names if name not in found]:
                 held = reprlib.repr(", ".join(found)).strip("'") or "nothing"
-                _fail(path, f"has no member {' and no '.join(missing)}; it holds {held}.")
+                _fail(
+                    path,
+                    f"has no member {' and no '.join(missing)}; it holds {held}. Expected what Keras' mnist.npz has.",
+                )
             if twice := [name for name in names if found.count(name) > 1]:
                 _fail(path, f"has the member {twice[0]} twice. Fetch the file again.")
             members = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
@@ -275,22 +343,27 @@ def _npz_member(
 
 
 def _npy_header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and dtype as the first bytes of an npy file have them."""
+    """Shape, order and dtype as the first bytes of an npy file have them; a file alone has no name in an archive."""
+    what = f"has a member {name} that" if name else "holds what"
     if file.read(6) != NPY_MAGIC:
-        _fail(path, f"has a member {name} that is not an array.")
+        _fail(path, f"{what} is not an array.")
     version = file.read(2)
     readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
     if version not in readers:
-        _fail(path, f"has a member {name} that cannot be read: it is of npy version {version.hex(' ')}.")
+        _fail(path, f"{what} cannot be read: it is of npy version {version.hex(' ')}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Python 2 wrote is as good
             shape, columns_first, dtype = readers[version](file)
     except Exception as error:  # NumPy parses the header as Python, and that can stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        _fail(path, f"has a member {name} that cannot be read: {reason:.200}.", error)
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > LARGEST:
-        _fail(path, f"declares an impossible shape for {name}, {reprlib.repr(shape)}. Fetch the file again.")
+        _fail(path, f"{what} cannot be read: {reason:.200}.", error)
+    largest, of = (LARGEST, f" for {name}") if name else (sys.maxsize, "")  # a file alone is mapped, of any size
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > largest:
+        _fail(
+            path,
+            f"declares an impossible shape{of}, {reprlib.repr(shape)}. Fetch the file again.",
+        )
     return shape, columns_first, dtype
 
 

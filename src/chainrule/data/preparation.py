@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,17 +111,26 @@ class Preparation:
         check_images(images)
         if images.size == 0:
             raise ShapeError(f"A preparation is fitted to one image or more, and their shape is {images.shape}.")
-        shape = (images.shape[1], images.shape[2])
-        if not standardise:
-            return cls(shape)
-        total = np.zeros(shape[0] * shape[1])
-        squares = np.zeros_like(total)
-        for start in range(0, len(images), _BLOCK):  # in blocks, so that memory stays flat
-            block = flatten(images[start : start + _BLOCK]).astype(np.float64)
-            total += block.sum(axis=0)
-            squares += np.einsum("ij,ij->j", block, block)
-        mean = total / len(images)
-        variance = np.maximum(squares / len(images) - mean**2, 0)
+        blocks = (
+            images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK)
+        )  # so that memory stays flat
+        return cls.fit_parts(blocks, standardise=standardise)
+
+    @classmethod
+    def fit_parts(cls, parts: Iterable[Bytes], *, standardise: bool = False) -> Preparation:
+        """Learn from training pictures that come in parts, at least one; as `fit` does, with its errors."""
+        total = squares = np.zeros(1)
+        count, shape = 0, (0, 0)
+        for images in parts:
+            check_images(images)
+            count, shape = count + len(images), (images.shape[1], images.shape[2])
+            if not standardise:
+                return cls(shape)
+            block = flatten(images).astype(np.float64)
+            total = total + block.sum(axis=0)
+            squares = squares + np.einsum("ij,ij->j", block, block)
+        mean = total / count
+        variance = np.maximum(squares / count - mean**2, 0)
         return cls(shape, mean / 255, np.sqrt(variance) / 255)
 
     def transform(self, images: Bytes, out: Floats | None = None, dtype: DTypeLike = np.float32) -> Floats:
@@ -146,9 +156,7 @@ class Preparation:
         InputError
             If `out` is read-only.
         """
-        check_images(images)
-        if images.shape[1:] != self.shape:
-            raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
+        self._check(images)
         if out is None:
             out = np.empty((len(images), self.width), check_dtype(dtype))
         else:
@@ -156,6 +164,12 @@ class Preparation:
         self.gain_and_offset(out.dtype)  # refuses a dtype before anything is written
         out[...] = flatten(images)  # first: a ufunc that also converts goes through a buffer, and is slower
         return self.scale(out)
+
+    def _check(self, images: NDArray[Any]) -> None:
+        """Refuse pictures that this is no preparation for."""
+        check_images(images)
+        if images.shape[1:] != self.shape:
+            raise ShapeError(f"This preparation is for images {self.shape}, and these are {images.shape[1:]}.")
 
     def scale(self, rows: Floats) -> Floats:
         """Scale and standardise rows in place that hold pixels from 0 to 255 as floats, as a `Deformer` gives them.
@@ -198,6 +212,26 @@ class Preparation:
             return np.asarray(1 / 255, dtype), None
         divisor = np.where(self.deviation > 0, self.deviation, 1)
         return (1 / (255 * divisor)).astype(dtype), (-self.mean / divisor).astype(dtype)
+
+
+class NoPreparation(Preparation):
+    """For rows that are what a network reads already: nothing is done to them but that they are copied.
+
+    Parameters
+    ----------
+    shape : (height, width) of the picture that a row is; (1, D) where it is none
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        super().__init__(shape)
+
+    def _check(self, images: NDArray[Any]) -> None:
+        check_array("rows", images)
+        if images.dtype.kind != "f" or images.shape[1:] != (self.width,):
+            raise ShapeError(f"Rows are floats, shape (N, {self.width}), and these are {images.dtype} {images.shape}.")
+
+    def _compute_gain_and_offset(self, dtype: np.dtype[Any]) -> tuple[Floats, Floats | None]:
+        return np.asarray(1, dtype), None
 
 
 def scale(rows: Floats, gain: Floats, offset: Floats | None) -> Floats:
@@ -262,7 +296,7 @@ def split(n: int, validation: float, rng: np.random.Generator | int) -> tuple[Ro
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, numbers.Integral)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_part(validation: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.atomic import replace_file
-from chainrule.data.preparation import Preparation
+from chainrule.data.preparation import NoPreparation, Preparation
 from chainrule.errors import ChainruleError, InputError, ModelFileError
 from chainrule.files.tensors import pack_tensors, read_json, read_tensors, write_json
 from chainrule.model import Model, require_finite_parameters
@@ -45,6 +45,11 @@ def save_model(model: Model, path: str | Path) -> None:
     After any of them an old file is still there, whole.
     """
     require_finite_parameters(model.network)
+    if isinstance(model.preparation, NoPreparation):
+        raise InputError(
+            "A model file is of a network that reads pictures, and this one reads rows. If they are pictures that were "
+            "divided by 255, save Model(network, Preparation((height, width)), class_names)."
+        )
     if len(model.network.layers) > MOST_LAYERS:
         raise InputError(f"The network has {len(model.network.layers)} layers; a file holds {MOST_LAYERS} at most.")
     tensors = {block.name: block.view(model.network.parameters) for block in model.network.layout}
@@ -95,7 +100,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise ModelFileError(f"There is no model file {path}. Train one: chainrule train --model {path}") from error
     except InputError as error:
         raise ModelFileError(
-            f"{path} is not a whole model file: {error}. Copy it again, or train it: chainrule train --model {path}"
+            f"{path} is not a whole model file: {error}. Copy it again, or train a new one: chainrule train"
         ) from error
 
 
@@ -107,12 +112,12 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Array], allow_non_fin
     mean, deviation = tensors.pop("preparation.mean", None), tensors.pop("preparation.deviation", None)
     network = _network(_layers(metadata), tensors)
     model = Model(network, Preparation(_shape(metadata), mean, deviation), _names(metadata), _facts(metadata))
-    _require_finite_rows(model)
+    require_finite_rows(model)
     return model
 
 
-def _require_finite_rows(model: Model) -> None:
-    """Refuse a mean so large, or a deviation so small, that no picture could be prepared with it."""
+def require_finite_rows(model: Model) -> None:
+    """Refuse a mean so large, or a deviation so small, that no picture could be prepared with it: a ModelFileError."""
     extremes = np.zeros((2, *model.preparation.shape), np.uint8)
     extremes[1] = 255
     with np.errstate(all="ignore"):

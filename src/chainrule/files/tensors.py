@@ -129,7 +129,12 @@ def _read(file: BinaryIO, kind: str, version: str) -> tuple[bytes, dict[str, str
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise InputError("its metadata are not texts by name")
     if metadata.get("format") != kind:
-        raise InputError(f"it is a safetensors file, but no {kind}")
+        found = metadata.get("format")
+        raise InputError(
+            f"its format is {found!r:.40}; expected {kind}"
+            if found
+            else f"it is a safetensors file of another program, no {kind}"
+        )
     if metadata.get("version") != version:
         raise InputError(
             f"it is of version {metadata.get('version', '')!r:.20}; this program reads version {version}. "

@@ -1,4 +1,4 @@
-"""Activations, elementwise: a = f(z) and ∂ℓ/∂z = ∂ℓ/∂a · f′(z). And softmax, which is not elementwise.
+"""Activations, elementwise: a = f(z) and ∂ℓ/∂z = ∂ℓ/∂a · f′(z). And softmax, which is not, and its logarithm.
 
 Each derivative below follows from the activation's own output a, so a may be written over z.
 """
@@ -150,12 +150,42 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
     ----------
     Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.104.
     """
+    _require_logits(logits, out)
+    out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    return np.divide(out, out.sum(axis=1, keepdims=True), out=out)
+
+
+def log_softmax(logits: Array, out: Array | None = None) -> Array:
+    """The logarithm of each row's probabilities, finite also where a probability is as good as 0.
+
+        log p[i, c] = z[i, c] − max z[i] − log Σₖ exp(z[i, k] − max z[i])
+
+    Parameters
+    ----------
+    logits : float array, shape (N, C)
+    out : float array, shape (N, C), optional
+        Receives the logarithms; may be `logits` itself.
+
+    Returns
+    -------
+    float array, shape (N, C); each at most 0
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        As from `softmax`.
+    """
+    _require_logits(logits, out)
+    out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
+    return np.subtract(out, np.log(np.exp(out).sum(axis=1, keepdims=True)), out=out)
+
+
+def _require_logits(logits: Array, out: Array | None) -> None:
+    """Refuse anything but rows of floats, and room for a result that is not like them."""
     require_array("logits", logits)
     if logits.ndim != 2 or logits.shape[1] == 0:
         raise ShapeError(f"logits have shape {logits.shape}; expected (N, C) with C ≥ 1, one example a row.")
     if logits.dtype not in FLOATS:
         raise DtypeError(f"logits are {logits.dtype}; expected float32 or float64.")
     require_out(out, logits)
-    out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
-    np.exp(out, out=out)
-    return np.divide(out, out.sum(axis=1, keepdims=True), out=out)

@@ -7,6 +7,7 @@ The direction is ∂ℓ/∂x, which the chain rule gives as it gives ∂ℓ/∂�
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,7 @@ class Objective:
         total: float,
         into: Array,
         add: bool = False,
+        sample_weight: Array | None = None,
     ) -> float:
         """ℓ of a part of a batch, and its ∂ℓ/∂θ.
 
@@ -102,13 +104,16 @@ class Objective:
         total : float; examples in the whole batch
         into : float array, shape (P,); receives ∂ℓ/∂θ
         add : bool; add to `into` instead of replacing it
+        sample_weight : float array, shape (N,), optional; as the loss takes it, and not with an adversary
 
         Returns
         -------
         loss : float, in nats per example where the loss is; with an adversary the sum of both losses
         """
         trace = network.forward(x, rng=rng, into=self.trace)
-        loss, d = self.loss(trace.output, targets, out=self.d[: len(x)], total=total)
+        # A loss need not know of weights where there are none.
+        mean_loss = self.loss if sample_weight is None else partial(self.loss, sample_weight=sample_weight)
+        loss, d = mean_loss(trace.output, targets, out=self.d[: len(x)], total=total)
         adversary = self.adversary
         if adversary is None:
             network.backward(trace, d, into=into, add=add)

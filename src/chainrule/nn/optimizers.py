@@ -187,12 +187,15 @@ class Adam(Optimizer):
         m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
         θ ← θ − η · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)        t = 1, 2, … counts the steps
 
+    g is the gradient plus λθ, the gradient of ½λ‖θ‖², for weight decay λ; `AdamW` shrinks θ itself.
+
     Parameters
     ----------
     learning_rate : float; η, at least 0
     betas : two floats, 0 ≤ β < 1
     epsilon : float; ε, at least 0
         With 0, a parameter whose gradient was 0 from the start would become NaN.
+    weight_decay : float; λ, at least 0
 
     Raises
     ------
@@ -207,9 +210,14 @@ class Adam(Optimizer):
     remembers = ("mean", "square")
 
     def __init__(
-        self, learning_rate: float = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8
+        self,
+        learning_rate: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, weight_decay)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise ValueRangeError(f"betas are {betas!r}; expected two numbers, as (0.9, 0.999).")
         require_fraction(beta1=betas[0], beta2=betas[1])
@@ -217,8 +225,11 @@ class Adam(Optimizer):
         self.betas, self.epsilon = betas, epsilon
 
     def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
-        step, (m, v) = scratch[0], remembered
+        (step, penalized), (m, v) = scratch, remembered
         β1, β2 = self.betas
+        if decay:
+            np.multiply(θ, decay, out=penalized)
+            g = np.add(penalized, g, out=penalized)
         np.multiply(g, 1 - β1, out=step)
         np.multiply(m, β1, out=m)
         np.add(m, step, out=m)
@@ -262,14 +273,12 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(learning_rate, betas=betas, epsilon=epsilon)
-        require_rate(weight_decay=weight_decay)
-        self.weight_decay = weight_decay
+        super().__init__(learning_rate, betas=betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def _update(self, θ: Array, g: Array, remembered: list[Array], scratch: list[Array], decay: float) -> None:
         if decay:
             np.multiply(θ, 1 - self.learning_rate * decay, out=θ)
-        super()._update(θ, g, remembered, scratch, decay)
+        super()._update(θ, g, remembered, scratch, 0.0)
 
 
 class ExponentialAverage:

@@ -138,6 +138,41 @@ class WarmupCosine:
         return self.rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
+@dataclass(frozen=True)
+class InverseScaling:
+    """η(s) = rate / (1 + examples · ⌊s / every⌋)^power: slower and slower with every pass over the examples.
+
+    Parameters
+    ----------
+    rate : float, finite, at least 0
+    examples : int, at least 1; in a pass
+    every : int, at least 1; steps in a pass
+    power : float, finite, at least 0
+
+    Raises
+    ------
+    ValueRangeError
+        If one of them is out of range; when asked for a step below 0.
+
+    References
+    ----------
+    scikit-learn's MLPClassifier with learning_rate="invscaling".
+    """
+
+    rate: float
+    examples: int
+    every: int
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_rate(rate=self.rate, power=self.power)
+        require_count(examples=self.examples, every=self.every)
+
+    def __call__(self, step: int) -> float:
+        _require_step(step)
+        return float(self.rate / (1 + self.examples * (step // self.every)) ** self.power)
+
+
 def _require_factor(factor: float) -> None:
     """Refuse a factor that does not decay: above 1 the rate would grow without end."""
     require_rate(factor=factor)

@@ -67,7 +67,9 @@ def load_checkpoint(training: Training, path: str | Path, settings: dict[str, An
     given = read_json(write_json("settings", settings))
     saved, arrays = _read(Path(path))
     if difference := _difference(saved["settings"], given):
-        raise CheckpointError(f"{path} belongs to another training: {difference}. Resume with the same settings.")
+        raise CheckpointError(
+            f"{path} belongs to another training: {difference}. Resume with the same settings; only epochs may be more."
+        )
     try:
         training.restore(arrays, saved["numbers"])
     except InputError as error:
@@ -95,7 +97,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             f"There is no checkpoint {path}. Write one: chainrule train --checkpoint {path}"
         ) from error
     except InputError as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint: {error}. Start again without it.") from error
+        raise CheckpointError(
+            f"{path} is not a whole checkpoint: {error}. Go on from another one, or start again without it."
+        ) from error
     try:
         saved = read_json(metadata["state"])
         if not isinstance(saved["settings"], dict) or not isinstance(saved["numbers"], dict):
@@ -113,11 +117,11 @@ def _is_less(old: Any, new: Any) -> bool:
 
 def _difference(saved: dict[str, Any], given: dict[str, Any], prefix: str = "") -> str:
     """The first setting that is not the same, in words; "" if all are."""
-    for name in sorted({*saved, *given}):
+    for name in sorted({*saved, *given}, key=lambda name: (name != "name", name)):  # another recipe has another name
         old, new = saved.get(name), given.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             if inner := _difference(old, new, f"{prefix}{name}."):
                 return inner
         elif old != new and not (f"{prefix}{name}" in MAY_GROW and _is_less(old, new)):
-            return f"{prefix}{name} was {old!r:.100} and is {new!r:.100}"
+            return f"{prefix}{name} was {old!r:.100} and is now {new!r:.100}"
     return ""
