@@ -33,8 +33,11 @@ _ROUNDS = 120
 _COARSE = 128
 #: c, which keeps the noise of the darkest places small.
 _DARK = 30.0
-#: Ink this much fainter than black on white is none, and so is what stands out less than so many times the noise.
-_FAINTEST, _NOISES = 0.06, 6.0
+#: How far along the border the ground is looked for: width and height together, divided by this, to either side.
+_REACH = 6
+#: Ink this much fainter than black on white is none, and so is what stands out less than so many times the noise, which
+#: is what a quarter of the pixels stay below.
+_FAINTEST, _NOISES = 0.06, 20.0
 #: A stroke has this part of the ink that strokes have in the middle.
 _ENOUGH = 0.45
 
@@ -99,8 +102,7 @@ def find_strokes(ink: Floats) -> tuple[Mask, float]:
     """
     smooth = _smoothed(ink)
     most = float(smooth.max())
-    noise = 1.4826 * float(np.median(smooth))
-    if most < max(_FAINTEST, _NOISES * noise):
+    if most < max(_FAINTEST, _NOISES * float(np.quantile(smooth, 0.25))):  # at least a quarter of a picture is ground
         raise DataFileError("no digit found: nothing stands out against the ground.")
     full = float(np.median(smooth[smooth > most / 2]))
     return smooth > _ENOUGH * full, full
@@ -181,15 +183,19 @@ def _sweep(level: Floats, floor: Floats) -> None:
 
 
 def _smooth_border(grey: Floats) -> Floats:
-    """A running median along the border, as a picture whose inside counts for nothing."""
+    """A running upper quartile along the border, as a picture whose inside counts for nothing.
+
+    A digit that was cut out tightly may cover three quarters of a side; a shadow that covers more is ground.
+    """
     height, width = grey.shape
     rows = np.concatenate([np.zeros(width), np.arange(height), np.full(width, height - 1), np.arange(height)[::-1]])
     columns = np.concatenate([np.arange(width), np.full(height, width - 1), np.arange(width)[::-1], np.zeros(height)])
     places = rows.astype(int), columns.astype(int)
-    reach = max(1, min(grey.shape) // 4)
+    reach = max(1, (height + width) // _REACH)
     around = np.pad(grey[places], reach, mode="wrap")
     smooth = np.zeros_like(grey)
-    smooth[places] = np.median(np.lib.stride_tricks.sliding_window_view(around, 2 * reach + 1), axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(around, 2 * reach + 1)
+    smooth[places] = np.quantile(windows, 0.75, axis=1)
     return smooth
 
 

@@ -41,13 +41,16 @@ Mask = NDArray[np.bool_]
 
 SHAPE = (28, 28)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-#: Larger pictures are averaged down: noise vanishes, and a digit needs no more pixels.
-_LONGEST = 800
+#: Larger pictures are averaged down: noise vanishes, and a digit needs no more pixels. Smaller ones are enlarged, so
+#: that a stroke is some pixels wide.
+_LONGEST, _SHORTEST = 800, 112
 #: A pixel with this part of a stroke's ink may belong to a ruled line.
 _HINT = 0.2
 #: Pieces smaller than this part of the largest are specks; a digit is at least so high, beside the highest.
 _SPECK, _LOWEST = 0.12, 0.4
 _MOST_PIECES = 400
+#: A digit at the edge of its picture fills this part of the height or the width, or else some of it is missing.
+_CUT_OUT = 0.6
 #: Digits are averaged down to so many pixels before their strokes are made thicker or thinner.
 _FINE = 120
 #: A stroke is at least and at most so wide, in pixels of MNIST's 20, and no digit is as broad as this everywhere.
@@ -65,7 +68,7 @@ class Page:
     Attributes
     ----------
     grey : uint8 array, shape (height, width)
-        The picture, upright, without colour, and averaged down where it was large.
+        The picture, upright, without colour, averaged down where it was large and enlarged where it was small.
     ground : uint8 array, shape (height, width)
         How bright the page is under the ink.
     ink : uint8 array, shape (height, width)
@@ -175,7 +178,7 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
         )
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
-    grey = _shrunk(grey, max(_LONGEST, *shape))
+    grey = _resized(grey, max(_LONGEST, *shape))
     ground, bright_on_dark = find_ground(grey)
     ink = measure_ink(grey, ground, bright_on_dark)
     strokes, full = find_strokes(ink)
@@ -308,25 +311,41 @@ class _Found:
 
 
 def _pieces(strokes: Mask) -> tuple[NDArray[np.integer[Any]], dict[int, Box]]:
-    """The strokes' connected parts, numbered, and the box of each that is no speck and not cut off by the border."""
+    """The strokes' connected parts, numbered, and the box of each that is no speck and not cut off by the edge."""
     labels, count = label_components(strokes)
     if count == 0:
         raise DataFileError("no digit found: there are lines, and nothing is written.")
     pieces = dict(enumerate(boxes(labels, count), start=1))
-    height, width = strokes.shape
-    inner = {
-        number: box
-        for number, box in pieces.items()
-        if box.top > 0 and box.left > 0 and box.bottom < height and box.right < width
-    }
-    largest = max(max(box.height, box.width) for box in pieces.values())
-    if any(max(box.height, box.width) > largest / 4 for box in inner.values()):
+    inner = {number: box for number, box in pieces.items() if not _is_at_edge(box, strokes.shape)}
+    if any(_size(box) > _largest(pieces) / 4 for box in inner.values()):
         pieces = inner
-        largest = max(max(box.height, box.width) for box in pieces.values())
-    pieces = {n: box for n, box in pieces.items() if max(box.height, box.width) > _SPECK * largest}
+    else:  # somebody has cut the digit out
+        pieces = {n: box for n, box in pieces.items() if n in inner or _fills(box, strokes.shape)}
+    if not pieces:
+        raise DataFileError(
+            "no digit found: what stands out lies at the edge of the picture. Leave some paper around the digit."
+        )
+    pieces = {number: box for number, box in pieces.items() if _size(box) > _SPECK * _largest(pieces)}
     if len(pieces) > _MOST_PIECES:
         raise DataFileError(f"no digit found: the picture falls into {len(pieces)} pieces.")
     return labels, pieces
+
+
+def _size(box: Box) -> int:
+    return max(box.height, box.width)
+
+
+def _largest(pieces: dict[int, Box]) -> int:
+    return max(_size(box) for box in pieces.values())
+
+
+def _is_at_edge(box: Box, shape: tuple[int, ...]) -> bool:
+    return box.top == 0 or box.left == 0 or box.bottom == shape[0] or box.right == shape[1]
+
+
+def _fills(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether something is as large as a digit that was cut out of a picture, and not something that was cut off."""
+    return box.height >= _CUT_OUT * shape[0] or box.width >= _CUT_OUT * shape[1]
 
 
 def _digits(pieces: dict[int, Box], height: int) -> list[list[int]]:
@@ -335,7 +354,7 @@ def _digits(pieces: dict[int, Box], height: int) -> list[list[int]]:
     groups = [[numbers[i] for i in group] for group in digit_groups(list(pieces.values()), height)]
     around = [functools.reduce(operator.or_, (pieces[number] for number in group)) for group in groups]
     tallest = max(box.height for box in around)
-    high = [i for i, box in enumerate(around) if max(box.height, box.width) >= _LOWEST * tallest]
+    high = [i for i, box in enumerate(around) if _size(box) >= _LOWEST * tallest]
     return [groups[high[i]] for i in reading_order([around[i] for i in high])]
 
 
@@ -450,9 +469,13 @@ def _is_of_one_colour(image: Image.Image, alpha: Image.Image) -> bool:
     return len(opacities) > 1 and all(np.ptp(shade) <= _ONE_COLOUR for shade in shades)
 
 
-def _shrunk(grey: Bytes, longest: int) -> Bytes:
-    """Average large pictures down: noise and dust vanish, and a digit needs no more pixels."""
+def _resized(grey: Bytes, longest: int) -> Bytes:
+    """Average a large picture down, and enlarge a small one, by a whole factor; others stay as they are."""
     from PIL import Image
 
-    factor = -(-max(grey.shape) // longest)
-    return grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
+    if (factor := -(-max(grey.shape) // longest)) > 1:
+        return np.asarray(Image.fromarray(grey).reduce(factor))
+    if (factor := _SHORTEST // max(grey.shape)) > 1:
+        height, width = grey.shape
+        return np.asarray(Image.fromarray(grey).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
+    return grey
