@@ -76,7 +76,9 @@ class Page:
     strokes : bool array, shape (height, width)
         What was taken for part of a digit.
     boxes : list of Box
-        Where the digits are, in the order in which they are read.
+        Where the digits are in these, in the order in which they are read.
+    scale : float
+        How many pixels of the picture one of these is wide; a box times it lies in the picture, upright.
     digits : uint8 array, shape (N, *shape)
         Each of them as the network is shown it, bright ink on black.
     """
@@ -86,6 +88,7 @@ class Page:
     ink: Bytes
     strokes: Mask
     boxes: list[Box]
+    scale: float
     digits: Bytes
 
 
@@ -178,6 +181,7 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
         )
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
+    width = grey.shape[1]
     grey = _resized(grey, max(_LONGEST, *shape))
     ground, bright_on_dark = find_ground(grey)
     ink = measure_ink(grey, ground, bright_on_dark)
@@ -193,6 +197,7 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
         _as_bytes(255 * scaled),
         np.isin(labels, [number for group in groups for number in group]),
         [digit.box for digit in found],
+        width / grey.shape[1],
         np.stack([fit_and_centre(digit.drawn(scaled), shape) for digit in found]),
     )
 
@@ -371,7 +376,7 @@ def _as_it_is(grey: Bytes) -> Page:
     ink = _bright_on_dark(grey)
     ground = np.full_like(grey, np.median(grey[_border(grey)]))
     box = Box(0, 0, *grey.shape)
-    return Page(grey, ground, ink, ink > 127, [box], ink[np.newaxis])
+    return Page(grey, ground, ink, ink > 127, [box], 1.0, ink[np.newaxis])
 
 
 def _as_bytes(values: NDArray[np.floating[Any]]) -> Bytes:
