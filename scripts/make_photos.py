@@ -127,6 +127,11 @@ def rows_of_digits(images: Bytes, labels: NDArray[np.integer], count: int, seed:
     return made
 
 
+def blank_pages(count: int, seed: int) -> list[Photo]:
+    """The first `count` photos of a seed on which nothing is written."""
+    return [photograph([], [], STYLES[i % len(STYLES)], np.random.default_rng([seed, i, 2])) for i in range(count)]
+
+
 def photograph(digits: Sequence[Bytes], labels: Sequence[int], style: Style, rng: np.random.Generator) -> Photo:
     """A photo of a page on which somebody wrote these digits side by side."""
     height, width = _size(len(digits), rng)
@@ -205,6 +210,8 @@ def _size(count: int, rng: np.random.Generator) -> tuple[int, int]:
 
 def _places(shapes: list[tuple[int, int]], height: int, width: int, rng: np.random.Generator) -> list[Place]:
     """Top, left, height and width of each glyph: one anywhere on the page, several side by side with gaps between."""
+    if not shapes:
+        return []
     if len(shapes) == 1:
         side = min(height, width) * rng.uniform(0.25, 0.8)
         gaps = [0.0]
