@@ -181,8 +181,10 @@ def keep(
 
 
 def record(path: Path, options: argparse.Namespace, tallies: dict[str, Tally]) -> None:
-    """Write the counts so far."""
-    content = {"seed": options.seed, "readers": {name: tally.summary() for name, tally in tallies.items()}}
+    """Write the counts of these readers; others keep theirs."""
+    kept = json.loads(path.read_text(encoding="utf-8"))["readers"] if path.exists() else {}
+    now = {name: {"seed": options.seed, **tally.summary()} for name, tally in tallies.items()}
+    content = {"readers": kept | now}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

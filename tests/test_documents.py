@@ -152,3 +152,36 @@ def test_no_data_set_is_kept_in_the_repository():
         if path.is_file() and not ignored:
             assert path.stat().st_size < 1_500_000, path
             assert not re.search(r"ubyte(\.gz)?$|mnist\.npz$|^(train|test)\.csv$", path.name), path
+
+
+# ------------------------------------------------------------------------------------------------- docs/reliability.md
+
+
+def test_every_test_that_holds_a_promise_is_there():
+    links = re.findall(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\)", read("docs/reliability.md"))
+    assert len(links) > 50
+    assert [link for link in links if f"def {link[0]}(" not in read(link[1])] == []
+
+
+def test_the_kills_are_the_recorded_ones():
+    found, text = json.loads(read("docs/kills.json")), " ".join(read("docs/reliability.md").split())
+    assert f"after each of its {found['epochs']:,} epochs at {found['kills']} random moments" in text
+    assert f"{found['left_unfinished']} kills left a save unfinished" in text
+
+
+def test_the_table_of_fuzzing_is_the_recorded_one_and_nothing_was_found():
+    found, text = json.loads(read("docs/fuzzing.json")), read("docs/reliability.md")
+    for name, counts in found["readers"].items():
+        numbers = (counts["tried"], counts["accepted"], counts["refused"], counts["messages"], 0)
+        assert f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |" in text
+    assert sum(counts["tried"] for counts in found["readers"].values()) >= 1_000_000
+    assert [name for name, counts in found["readers"].items() if counts["findings"]] == []
+
+
+def test_the_guards_are_the_recorded_ones():
+    found, text = json.loads(read("docs/guards.json")), " ".join(read("docs/reliability.md").split())
+    guards, unnoticed = (
+        sum(module["guards"] for module in found.values()),
+        sum(len(module["unnoticed"]) for module in found.values()),
+    )
+    assert f"Of {guards} guards in {len(found)} modules, {guards - unnoticed} are missed by a test" in text

@@ -79,6 +79,13 @@ def test_a_run_records_what_came_of_its_inputs_and_writes_the_table(monkeypatch,
     assert page.index("above") < page.index("| IDX | 30 |") < page.index("| **all** | **60** |") < page.index("below")
 
 
+def test_a_reader_tried_again_leaves_the_others_counts(monkeypatch, tmp_path):
+    ran(monkeypatch, tmp_path, "--inputs", 30, "IDX", "csv")
+    _, record, page = ran(monkeypatch, tmp_path, "--inputs", 20, "csv")
+    assert [(name, counts["tried"]) for name, counts in record.items()] == [("IDX", 30), ("csv", 20)]
+    assert "| **all** | **50** |" in page
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [

@@ -576,6 +576,14 @@ def test_what_is_too_large_for_memory_stays_on_disk(tmp_path, monkeypatch, piece
     assert "read as needed from" in dataset.source
 
 
+def test_what_is_too_large_for_memory_needs_no_test_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.data.datasets.LARGEST_IN_MEMORY", 1000)
+    folder = write_pieces(tmp_path)
+    for path in folder.glob("test-*"):
+        path.unlink()
+    assert load_dataset(folder).test_images is None
+
+
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [

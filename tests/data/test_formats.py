@@ -640,6 +640,8 @@ def test_only_whole_sets_of_uint8_are_written_as_csv(tmp_path):
         write_kaggle_csv(tmp_path / "file.csv", IMAGES / 255, LABELS)
     with pytest.raises(ShapeError, match=r"\(5, 28, 28\) and \(3,\)"):
         write_kaggle_csv(tmp_path / "file.csv", IMAGES, LABELS[:3])
+    with pytest.raises(ShapeError, match=r"\(5, 784\) and None"):
+        write_kaggle_csv(tmp_path / "file.csv", IMAGES.reshape(5, 784), None)
 
 
 # -------------------------------------------------------------------------------------- images and labels

@@ -235,6 +235,12 @@ def test_files_with_other_numbers_of_rows_are_not_taken(server, few, tmp_path, r
         load_dataset("kaggle")
 
 
+def test_a_file_with_labels_is_not_the_one_without(few, tmp_path):
+    for name, rows, labelled in (("train.csv", 3, False), ("test.csv", 2, True)):
+        with pytest.raises(DataFileError, match=rf"{name} has {rows} pictures; Kaggle's has {rows} with"):
+            kaggle.require_kaggles(tmp_path / name, rows, labelled)
+
+
 def test_a_file_that_was_cut_since_is_named_with_what_to_do(server, few, tmp_path):
     server.files = zipped(tmp_path)
     path = load_dataset("kaggle").files[1]

@@ -166,8 +166,11 @@ def test_a_generator_that_ends_early_is_told_of():
 def test_batches_of_other_things_are_refused():
     with pytest.raises(InputError, match="batches is 5; expected a generator"):
         Batches(5, steps=1)
-    with pytest.raises(ValueRangeError, match="steps is 0"):
-        Batches(batches(), steps=0)
+    for steps in (0, 2.5, None):
+        with pytest.raises(ValueRangeError, match=f"steps is {steps}"):
+            Batches(batches(), steps=steps)
+    with pytest.raises(DataFileError, match="the labels are list; expected integers"):
+        Batches(iter([(np.zeros((1, 2, 2), np.uint8), [1])]), steps=1)
     with pytest.raises(DataFileError, match=r"Batch 0: .* has the label 10"):
         Batches(iter([(np.zeros((1, 2, 2), np.uint8), np.array([10]))]), steps=1)
     smaller = Batches(itertools.chain(itertools.islice(batches(), 1), batches(n=19)), steps=2)

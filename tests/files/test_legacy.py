@@ -467,6 +467,35 @@ def test_a_forged_array_is_refused(tmp_path, code):
     refused(written(tmp_path, four_times(code)))
 
 
+FROM_BUFFER = (
+    b"cnumpy.core.numeric\n_frombuffer\n(C\x30" + bytes(48) + b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I2\nI3\nt%stR"
+)
+BARE = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+NOT_NUMPYS = "an array's description is not NumPy's"
+WORDS = {
+    "a sound array, by the other way": (FROM_BUFFER % b"S'C'\n", r"the arrays have shapes \(2, 3\), \(2, 3\)"),
+    "an order of neither kind": (FROM_BUFFER % b"S'K'\n", NOT_NUMPYS),
+    "no bytes": (FORGED["no bytes"], NOT_NUMPYS),
+    "a number for the dtype": (
+        array_code().replace(b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb", b"I8\n"),
+        NOT_NUMPYS,
+    ),
+    "an array that was never filled": (BARE, "W1 is NotedArray; expected an array"),
+    "a negative shape": (FORGED["a negative shape"], r"shape \(-2, -3\); expected at most two dimensions"),
+    "bytes from a number": (array_code(content=b"c_codecs\nencode\n(I1\nS'latin1'\ntR"), "asks for a text encoding"),
+    "bytes in another alphabet": (
+        array_code(content=b"c_codecs\nencode\n(Vx\nS'utf-7'\ntR"),
+        "asks for a text encoding",
+    ),
+    "too few bytes": (FORGED["too few bytes"], r"an array of shape \(2, 3\) does not fit its 8 bytes"),
+}
+
+
+@pytest.mark.parametrize(("code", "message"), WORDS.values(), ids=WORDS)
+def test_a_forged_array_is_refused_in_words_of_its_own(tmp_path, code, message):
+    refused(written(tmp_path, four_times(code)), message)
+
+
 def doubled(times, opening=b"N"):
     """A tuple of two tuples of two tuples …: few bytes to write, 2^times parts to walk through."""
     return opening + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(times))

@@ -412,7 +412,7 @@ WRONG_METADATA = {
     "dropout of text": ({"layers": json.dumps([DENSE, {"kind": "dropout", "rate": "0.5"}])}, ""),
     "no layers": ({"layers": "[]"}, "Dense"),
     "layers that are no objects": ({"layers": "[1, 2]"}, ""),
-    "layers that are an object": ({"layers": json.dumps(DENSE)}, ""),
+    "layers that are an object": ({"layers": json.dumps(DENSE)}, "layers is not a list"),
     "pictures of another size": ({"image_shape": "[2, 2]"}, r"pictures \(2, 2\) need"),
     "pictures in three dimensions": ({"image_shape": "[1, 2, 1]"}, ""),
     "pictures of negative size": ({"image_shape": "[-1, -2]"}, "image_shape"),

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from chainrule.data.datasets import load_dataset
 from chainrule.data.deformations import Deformation
-from chainrule.errors import CheckpointError, OutputError
+from chainrule.errors import CheckpointError, DivergenceError, OutputError, ValueRangeError
 from chainrule.recipes import STANDARD, start
 from chainrule.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -115,3 +115,16 @@ def test_any_program_can_read_it(digits, tmp_path):
     with safe_open(tmp_path / "run.ckpt", framework="numpy") as file:
         assert {"format", "version", "state", "sha256"} == set(file.metadata())
         assert {"parameters", "order"} <= set(file.keys())
+
+
+@pytest.mark.filterwarnings("error")
+def test_finite_weights_too_large_to_be_multiplied_go_on_to_a_divergence_in_words(digits, tmp_path):
+    """Found by fuzzing: who resumed them got NumPy's warning, and who predicted with them was told."""
+    training, resumed = training_of(digits), training_of(digits)
+    training.network.parameters[:] = 3e38
+    save_checkpoint(training, tmp_path / "run.ckpt", SETTINGS)
+    load_checkpoint(resumed, tmp_path / "run.ckpt", SETTINGS)
+    with pytest.raises(ValueRangeError, match="beyond what float32 can hold"):
+        resumed.model.predict(digits.train_images[:1])
+    with pytest.raises(DivergenceError, match="at step 1 "):
+        next(iter(resumed))

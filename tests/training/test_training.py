@@ -12,7 +12,15 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from chainrule.data.deformations import PRESETS
 from chainrule.data.preparation import NoPreparation, Preparation
-from chainrule.errors import ChainruleError, DivergenceError, DtypeError, FailureError, ShapeError, ValueRangeError
+from chainrule.errors import (
+    ChainruleError,
+    DivergenceError,
+    DtypeError,
+    FailureError,
+    InputError,
+    ShapeError,
+    ValueRangeError,
+)
 from chainrule.model import LARGE
 from chainrule.nn.losses import cross_entropy, mean_squared_error
 from chainrule.nn.metrics import accuracy
@@ -844,6 +852,7 @@ BAD = {
     "a negative label": ({"labels": np.full(60, -1)}, ValueRangeError, "label -1 in row 0"),
     "too few labels": ({"labels": LABELS[:59]}, ShapeError, r"\(59,\); expected \(60,\)"),
     "labels that are floats": ({"labels": LABELS / 1.0}, DtypeError, "labels are float64; expected integers"),
+    "no labels": ({"labels": None}, InputError, "no labels to learn from; expected one for each picture"),
     "labels one-hot": ({"labels": np.eye(3)[LABELS]}, ShapeError, r"\(60, 3\); expected \(60,\)"),
     "a batch of none": ({"batch_size": 0}, ValueRangeError, "batch_size is 0; expected a whole number"),
     "a batch of fewer": ({"batch_size": -1}, ValueRangeError, "batch_size is -1"),
@@ -868,6 +877,7 @@ BAD = {
     "a weight that is not a number": ({"sample_weight": np.full(60, np.nan)}, ValueRangeError, "sample_weight has NaN"),
     "no weight at all": ({"sample_weight": np.zeros(60)}, ValueRangeError, "every weight is zero"),
     "too few weights": ({"sample_weight": np.ones(59)}, ShapeError, r"float64 \(59,\); expected floats \(60,\)"),
+    "weights that are truths": ({"sample_weight": np.ones(60, bool)}, ShapeError, r"bool \(60,\); expected floats"),
     "weights in a list": ({"sample_weight": [1.0] * 60}, DtypeError, "sample_weight is a list"),
     "weights and an adversary": (
         {"sample_weight": np.ones(60), "adversary": Adversary(1.0)},
