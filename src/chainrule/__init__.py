@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from chainrule.data.datasets import load_dataset as load_dataset
     from chainrule.data.deformations import Deformation as Deformation
     from chainrule.data.deformations import Deformer as Deformer
+    from chainrule.data.photo import Page as Page
+    from chainrule.data.photo import read_page as read_page
     from chainrule.data.photo import read_photo as read_photo
     from chainrule.data.preparation import Preparation as Preparation
     from chainrule.data.preparation import one_hot as one_hot
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.estimator import NetworkClassifier as NetworkClassifier
     from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
+    from chainrule.files.model_file import SHIPPED_MODEL as SHIPPED_MODEL
     from chainrule.files.model_file import load_model as load_model
     from chainrule.files.model_file import save_model as save_model
     from chainrule.files.onnx import save_onnx as save_onnx
@@ -80,12 +83,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "data.datasets": ("Dataset", "load_dataset"),
     "data.deformations": ("Deformation", "Deformer"),
-    "data.photo": ("read_photo",),
+    "data.photo": ("Page", "read_page", "read_photo"),
     "data.preparation": ("Preparation", "one_hot", "split"),
     "data.streams": ("Batches", "Shards", "endless_digits"),
     "errors": ("ChainruleError",),
     "files.mlp_classifier": ("from_mlp_classifier",),
-    "files.model_file": ("load_model", "save_model"),
+    "files.model_file": ("SHIPPED_MODEL", "load_model", "save_model"),
     "files.onnx": ("save_onnx",),
     "files.onnx_import": ("load_onnx",),
     "model": ("Committee", "Evaluation", "Model"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.atomic import replace_file, require_writable
+from chainrule.data.photo import Page
 from chainrule.errors import OutputError, printable
 from chainrule.nn.arrays import Array
 from chainrule.training.history import History
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RIGHT, WRONG = "#1a1a1a", "#c0262d"
+BOX = "#e8590c"
 ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 TRAIN, VALIDATION = "#9a9a9a", "#1f5fa8"
 
@@ -146,6 +148,89 @@ def predictions(
     for ax, pixels, guess, label in zip(axes, pictures, predicted, labels, strict=True):
         image(ax, pixels, f"says {guess}, is {label}", RIGHT if guess == label else WRONG)
     return axes
+
+
+def stages(axes: Sequence[Axes], page: Page) -> Sequence[Axes]:
+    """How the digits of a photo were found: the photo and their boxes, the paper, the ink and the strokes.
+
+    Parameters
+    ----------
+    axes : sequence of 4 Axes
+    page : Page
+
+    Returns
+    -------
+    axes : as given
+    """
+    from matplotlib.patches import Rectangle
+
+    photo, paper, ink, strokes = axes
+    image(photo, page.grey, "the picture, and what was found")
+    for i, box in enumerate(page.boxes, start=1):
+        corner = (box.left - 0.5, box.top - 0.5)
+        photo.add_patch(Rectangle(corner, box.width, box.height, fill=False, edgecolor=BOX, linewidth=1.5))
+        if len(page.boxes) > 1:
+            photo.annotate(str(i), corner, xytext=(1, 2), textcoords="offset points", color=BOX, fontsize=8)
+    image(paper, page.ground, "the paper, its light and shadow")
+    image(ink, page.ink, "the ink, whatever the light")
+    image(strokes, 255 * page.strokes.astype(np.uint8), "the strokes of a digit")
+    return axes
+
+
+def explanation(page: Page, probabilities: Array, class_names: Sequence[str], columns: int = 8) -> Figure:
+    """A figure of every stage from a photo to the answer: `stages`, and below them each digit as the network saw it.
+
+    Parameters
+    ----------
+    page : Page, of N digits
+    probabilities : float array, shape (N, C); what the network said of each digit
+    class_names : sequence of C str
+    columns : int; how many digits side by side
+
+    Returns
+    -------
+    figure : Figure
+    """
+    from matplotlib.figure import Figure
+
+    titles = [f"{class_names[row.argmax()]}, {100 * row.max():.1f} %" for row in probabilities]
+    columns = min(columns, max(4, len(titles)))
+    rows = math.ceil(len(titles) / columns)
+    height = 0.5 + 2.6 * min(2.0, page.grey.shape[0] / page.grey.shape[1])
+    figure = Figure(figsize=(10.5, height + 1.75 * rows), layout="constrained")
+    halves = figure.add_gridspec(2, 1, height_ratios=(height, 1.75 * rows))
+    above, below = (figure.add_subfigure(halves[i]) for i in range(2))
+    stages(above.subplots(1, 4), page)
+    if len(titles) == 1:
+        seen, said = below.subplots(1, 2, width_ratios=(1, 3))
+        image(seen, page.digits[0], titles[0])
+        likelihood(said, probabilities[0], class_names)
+    else:
+        images([below.add_subplot(rows, columns, i + 1) for i in range(len(titles))], page.digits, titles)
+    return figure
+
+
+def likelihood(ax: Axes, probabilities: Array, class_names: Sequence[str]) -> Axes:
+    """How likely each class is, in per cent, as bars; the likeliest stands out.
+
+    Parameters
+    ----------
+    ax : Axes
+    probabilities : float array, shape (C,)
+    class_names : sequence of C str
+
+    Returns
+    -------
+    ax : Axes
+    """
+    best = int(probabilities.argmax())
+    colours = [VALIDATION if i == best else TRAIN for i in range(len(class_names))]
+    ax.bar(range(len(class_names)), 100 * probabilities, color=colours)
+    ax.set_xticks(range(len(class_names)), [printable(name) for name in class_names], parse_math=False)
+    ax.set_ylim(0, 100)
+    ax.set_ylabel("how likely, %")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
 
 
 def weights(

@@ -1,48 +1,101 @@
-"""A picture of one digit, made to look as MNIST's pictures do.
+"""A picture of digits, made to look as MNIST's pictures do.
 
 MNIST's digits were cut out, scaled with their proportions kept to fit 20 × 20 pixels, and placed in 28 × 28 so that
 their centre of mass lies in the middle: bright ink on black. A network that has seen only such digits knows no
 others, so a photo is treated the same way. For a network that reads pictures of another size the rule is scaled: the
 ink fills 20/28 of the frame.
 
+The way there, each step a field of `Page`:
+
+    file → grey → ground → ink → strokes → boxes → digits        ink.py, ruling.py, components.py, and here
+
 References
 ----------
 LeCun, Cortes and Burges, The MNIST database of handwritten digits (1998).
-Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Systems, Man, and Cybernetics 9 (1979).
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import operator
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.components import Box, boxes, digit_groups, label_components, reading_order
+from chainrule.data.ink import find_ground, find_strokes, measure_ink
 from chainrule.data.preparation import check_shape, is_array
+from chainrule.data.ruling import find_lines
 from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 SHAPE = (28, 28)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-_LONGEST = 200
-_FAINTEST = 24.0
+#: Larger pictures are averaged down: noise vanishes, and a digit needs no more pixels. Smaller ones are enlarged, so
+#: that a stroke is some pixels wide.
+_LONGEST, _SHORTEST = 800, 112
+#: A pixel with this part of a stroke's ink may belong to a ruled line.
+_HINT = 0.2
+#: Pieces smaller than this part of the largest are specks; a digit is at least so high, beside the highest.
+_SPECK, _LOWEST = 0.12, 0.4
+_MOST_PIECES = 400
+#: A digit at the edge of its picture fills this part of the height or the width, or else some of it is missing.
+_CUT_OUT = 0.6
+#: Digits are averaged down to so many pixels before their strokes are made thicker or thinner.
+_FINE = 120
+#: A stroke is at least and at most so wide, in pixels of MNIST's 20, and no digit is as broad as this everywhere.
+_THIN, _THICK, _BLOB = 2.0, 4.5, 9.0
 _ONE_COLOUR = 4
 _LARGEST_FILE = 1 << 28
 _MOST_PIXELS = 50 << 20
 """What telephones take; each costs up to twelve bytes of memory, however few the file has for it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What was found in a picture, step by step.
+
+    Attributes
+    ----------
+    grey : uint8 array, shape (height, width)
+        The picture, upright, without colour, averaged down where it was large and enlarged where it was small.
+    ground : uint8 array, shape (height, width)
+        How bright the page is under the ink.
+    ink : uint8 array, shape (height, width)
+        How much ink there is, whatever the light: 0 for none, 255 for what a stroke has in its middle.
+    strokes : bool array, shape (height, width)
+        What was taken for part of a digit.
+    boxes : list of Box
+        Where the digits are in these, in the order in which they are read.
+    scale : float
+        How many pixels of the picture one of these is wide; a box times it lies in the picture, upright.
+    digits : uint8 array, shape (N, *shape)
+        Each of them as the network is shown it, bright ink on black.
+    """
+
+    grey: Bytes
+    ground: Bytes
+    ink: Bytes
+    strokes: Mask
+    boxes: list[Box]
+    scale: float
+    digits: Bytes
+
+
 def read_photo(path: str | Path, shape: tuple[int, int] = SHAPE) -> Bytes:
     """The digit in a picture.
 
-    A picture that has the shape already keeps its geometry. In any other the digit is searched for with `find_digit`.
+    A picture that has the shape already keeps its geometry. In any other the digit is searched for with `find_digits`.
     Dark ink on a light ground is turned round.
 
     Parameters
@@ -58,39 +111,66 @@ def read_photo(path: str | Path, shape: tuple[int, int] = SHAPE) -> Bytes:
     Raises
     ------
     DataFileError
-        If the file is missing, is no such picture, is damaged, or shows no digit.
+        If the file is missing, is no such picture, is damaged, or shows no digit or several.
     ShapeError
         If `shape` is not two whole numbers from 1.
+    """
+    return read_page(path, shape).digits[0]
+
+
+def read_page(path: str | Path, shape: tuple[int, int] = SHAPE, *, many: bool = False) -> Page:
+    """The digit in a picture, or all of them, with every step on the way.
+
+    Parameters
+    ----------
+    path, shape : as for `read_photo`
+    many : bool
+        Whether to read all digits, row by row and from left to right, instead of the only one. Then a picture that has
+        the shape already is searched like any other.
+
+    Returns
+    -------
+    Page
+
+    Raises
+    ------
+    DataFileError, ShapeError
+        As `read_photo`.
     """
     shape = check_shape(shape)
     path = Path(path)
     grey = _read_grey(path)
     try:
-        if grey.shape == shape:
-            return _bright_on_dark(grey)
-        return find_digit(grey, shape)
+        return _as_it_is(grey) if grey.shape == shape and not many else find_digits(grey, shape, many=many)
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
 
 
 def find_digit(grey: Bytes, shape: tuple[int, int] = SHAPE) -> Bytes:
-    """The digit in a grey picture of any size, as MNIST would show it.
+    """The only digit in a grey picture of any size, as MNIST would show it; arguments and errors of `find_digits`."""
+    return find_digits(grey, shape).digits[0]
+
+
+def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = False) -> Page:
+    """The digits in a grey picture of any size, as MNIST would show them.
 
     Parameters
     ----------
-    grey : uint8 array, shape (height, width), dark on light or light on dark; the border shows the ground
+    grey : uint8 array, shape (height, width), dark on light or light on dark
     shape : (height, width) of the result
+    many : bool
+        Whether there may be several.
 
     Returns
     -------
-    uint8 array, shape `shape`, bright ink on black
+    Page
 
     Raises
     ------
     DtypeError, ShapeError
         If the picture is not uint8 (height, width), or `shape` not two whole numbers from 1.
     DataFileError
-        If there is no ink.
+        If there is no digit, or there are several, unless `many`.
     """
     shape = check_shape(shape)
     _check_array("grey", grey)
@@ -101,8 +181,25 @@ def find_digit(grey: Bytes, shape: tuple[int, int] = SHAPE) -> Bytes:
         )
     if grey.ndim != 2 or grey.size == 0:
         raise ShapeError(f"Expected a grey picture (height, width), got the shape {grey.shape}.")
-    ink = _above_ground(_shrunk(_bright_on_dark(grey), max(_LONGEST, *shape)))
-    return fit_and_centre(_without_noise(ink), shape)
+    width = grey.shape[1]
+    grey = _resized(grey, max(_LONGEST, *shape))
+    ground, bright_on_dark = find_ground(grey)
+    ink = measure_ink(grey, ground, bright_on_dark)
+    strokes, full = find_strokes(ink)
+    lines = find_lines(ink > _HINT * full, strokes)
+    labels, pieces = _pieces(strokes & ~lines)
+    groups = _digits(pieces, max(box.height for box in pieces.values())) if many else [_only_digit(pieces)]
+    found = [_Found.of(labels, pieces, group) for group in groups]
+    scaled = np.where(lines, 0, np.clip(ink / full, 0, 1)).astype(np.float32)
+    return Page(
+        grey,
+        _as_bytes(ground),
+        _as_bytes(255 * scaled),
+        np.isin(labels, [number for group in groups for number in group]),
+        [digit.box for digit in found],
+        width / grey.shape[1],
+        np.stack([fit_and_centre(digit.drawn(scaled), shape) for digit in found]),
+    )
 
 
 def fit_and_centre(ink: NDArray[np.uint8] | NDArray[np.floating[Any]], shape: tuple[int, int] = SHAPE) -> Bytes:
@@ -178,7 +275,112 @@ def _fitted(ink: NDArray[np.float32], box: tuple[float, float]) -> NDArray[np.fl
     return np.maximum(np.asarray(resized), 0)  # bicubic curves overshoot beside an edge
 
 
-# ------------------------------------------------------------------------------------------- the ground
+# ------------------------------------------------------------------------------------------- the digits
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A digit's place, and which of the pixels there are its own."""
+
+    box: Box
+    mask: Mask
+
+    @classmethod
+    def of(cls, labels: NDArray[np.integer[Any]], pieces: dict[int, Box], group: list[int]) -> _Found:
+        """The digit that these pieces make up."""
+        box = functools.reduce(operator.or_, (pieces[number] for number in group))
+        return cls(box, np.isin(labels[box.slices], group))
+
+    def drawn(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Its ink and no other's, with strokes as wide as MNIST's."""
+        from PIL import Image, ImageFilter, ImageOps
+
+        width, size = self.stroke_width(), max(self.mask.shape)
+        if 20 * width / size > _BLOB and min(self.mask.shape) > size / 2:
+            raise DataFileError("no digit found: what stands out has the form of a blob, and not of strokes.")
+        near = np.asarray(Image.fromarray(np.pad(self.mask, 2)).filter(ImageFilter.MaxFilter(3)))
+        own = np.where(near, np.pad(ink[self.box.slices], 2), 0)
+        scale = min(_FINE / size, 1)
+        change = (min(max(width, _THIN * size / 20), _THICK * size / 20) - width) * scale
+        rank = 2 * round(abs(change) / 2) + 1
+        small = [max(1, round(n * scale)) for n in reversed(own.shape)]
+        picture = Image.fromarray(own).resize((small[0], small[1]), Image.Resampling.BOX)
+        picture = ImageOps.expand(picture, rank)
+        return np.asarray(picture.filter((ImageFilter.MaxFilter if change > 0 else ImageFilter.MinFilter)(rank)))
+
+    def stroke_width(self) -> float:
+        """In pixels: a long stroke has twice as much edge as length, so that its width is 2 · area / edge."""
+        padded = np.pad(self.mask, 1)
+        inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        return 2 * np.count_nonzero(self.mask) / np.count_nonzero(self.mask & ~inside)
+
+
+def _pieces(strokes: Mask) -> tuple[NDArray[np.integer[Any]], dict[int, Box]]:
+    """The strokes' connected parts, numbered, and the box of each that is no speck and not cut off by the edge."""
+    labels, count = label_components(strokes)
+    if count == 0:
+        raise DataFileError("no digit found: there are lines, and nothing is written.")
+    pieces = dict(enumerate(boxes(labels, count), start=1))
+    inner = {number: box for number, box in pieces.items() if not _is_at_edge(box, strokes.shape)}
+    if any(_size(box) > _largest(pieces) / 4 for box in inner.values()):
+        pieces = inner
+    else:  # somebody has cut the digit out
+        pieces = {n: box for n, box in pieces.items() if n in inner or _fills(box, strokes.shape)}
+    if not pieces:
+        raise DataFileError(
+            "no digit found: what stands out lies at the edge of the picture. Leave some paper around the digit."
+        )
+    pieces = {number: box for number, box in pieces.items() if _size(box) > _SPECK * _largest(pieces)}
+    if len(pieces) > _MOST_PIECES:
+        raise DataFileError(f"no digit found: the picture falls into {len(pieces)} pieces.")
+    return labels, pieces
+
+
+def _size(box: Box) -> int:
+    return max(box.height, box.width)
+
+
+def _largest(pieces: dict[int, Box]) -> int:
+    return max(_size(box) for box in pieces.values())
+
+
+def _is_at_edge(box: Box, shape: tuple[int, ...]) -> bool:
+    return box.top == 0 or box.left == 0 or box.bottom == shape[0] or box.right == shape[1]
+
+
+def _fills(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether something is as large as a digit that was cut out of a picture, and not something that was cut off."""
+    return box.height >= _CUT_OUT * shape[0] or box.width >= _CUT_OUT * shape[1]
+
+
+def _digits(pieces: dict[int, Box], height: int) -> list[list[int]]:
+    """The pieces of each digit, in the order in which they are read; `height` is a digit's, about."""
+    numbers = list(pieces)
+    groups = [[numbers[i] for i in group] for group in digit_groups(list(pieces.values()), height)]
+    around = [functools.reduce(operator.or_, (pieces[number] for number in group)) for group in groups]
+    tallest = max(box.height for box in around)
+    high = [i for i, box in enumerate(around) if _size(box) >= _LOWEST * tallest]
+    return [groups[high[i]] for i in reading_order([around[i] for i in high])]
+
+
+def _only_digit(pieces: dict[int, Box]) -> list[int]:
+    """The pieces of the only digit."""
+    groups = _digits(pieces, functools.reduce(operator.or_, pieces.values()).height)
+    if len(groups) > 1:
+        raise DataFileError(f"{len(groups)} digits found, expected one. To read them all: chainrule predict --many")
+    return groups[0]
+
+
+def _as_it_is(grey: Bytes) -> Page:
+    """A picture that has been prepared by somebody else."""
+    ink = _bright_on_dark(grey)
+    ground = np.full_like(grey, np.median(grey[_border(grey)]))
+    box = Box(0, 0, *grey.shape)
+    return Page(grey, ground, ink, ink > 127, [box], 1.0, ink[np.newaxis])
+
+
+def _as_bytes(values: NDArray[np.floating[Any]]) -> Bytes:
+    return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
 def _bright_on_dark(grey: Bytes) -> Bytes:
@@ -191,48 +393,11 @@ def _bright_on_dark(grey: Bytes) -> Bytes:
     return grey
 
 
-def _border(grey: Bytes) -> NDArray[np.bool_]:
+def _border(grey: Bytes) -> Mask:
     """Where the outermost pixels are."""
     border = np.ones(grey.shape, bool)
     border[1:-1, 1:-1] = False
     return border
-
-
-def _above_ground(ink: Bytes) -> Bytes:
-    """Count ink from the brightness of the paper, which light from a side makes brighter there.
-
-    argmin Σ (ink(y, x) − (a + b·y + c·x))² over the border is the plane to subtract
-    """
-    border = _border(ink)
-    y, x = np.indices(ink.shape)
-    plane = np.stack([np.ones(ink.shape), y, x], axis=-1)
-    slopes = np.linalg.lstsq(plane[border], ink[border].astype(np.float64), rcond=None)[0]
-    return np.rint(np.maximum(ink - plane @ slopes, 0)).clip(max=255).astype(np.uint8)
-
-
-def _without_noise(ink: Bytes) -> Bytes:
-    """Set what is ground rather than ink to 0."""
-    threshold, contrast = _otsu(ink)
-    if contrast < _FAINTEST:
-        raise DataFileError("no digit found: nothing stands out against the ground.")
-    return np.where(ink > threshold, ink, 0).astype(np.uint8)
-
-
-def _otsu(grey: Bytes) -> tuple[int, float]:
-    """Otsu's threshold, and how far apart the means of the two classes are that it makes.
-
-    argmax_t  w₀(t) w₁(t) (μ₁(t) − μ₀(t))²,   class 0 being the pixels ≤ t
-    """
-    values = np.arange(256)
-    counts = np.bincount(grey.reshape(-1), minlength=256)
-    below = counts.cumsum()
-    above = grey.size - below
-    sum_below = (counts * values).cumsum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = (sum_below[-1] - sum_below) / above - sum_below / below
-    distance = np.nan_to_num(distance)
-    threshold = int(np.argmax(below * above * distance**2))
-    return threshold, float(distance[threshold])
 
 
 # ------------------------------------------------------------------------------------------- the picture
@@ -309,9 +474,13 @@ def _is_of_one_colour(image: Image.Image, alpha: Image.Image) -> bool:
     return len(opacities) > 1 and all(np.ptp(shade) <= _ONE_COLOUR for shade in shades)
 
 
-def _shrunk(grey: Bytes, longest: int) -> Bytes:
-    """Average large pictures down: noise and dust vanish, and a digit needs no more pixels."""
+def _resized(grey: Bytes, longest: int) -> Bytes:
+    """Average a large picture down, and enlarge a small one, by a whole factor; others stay as they are."""
     from PIL import Image
 
-    factor = -(-max(grey.shape) // longest)
-    return grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
+    if (factor := -(-max(grey.shape) // longest)) > 1:
+        return np.asarray(Image.fromarray(grey).reduce(factor))
+    if (factor := _SHORTEST // max(grey.shape)) > 1:
+        height, width = grey.shape
+        return np.asarray(Image.fromarray(grey).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
+    return grey

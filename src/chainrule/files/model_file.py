@@ -22,6 +22,9 @@ from chainrule.nn.network import Network
 FORMAT = "chainrule-model"
 VERSION = "1"
 MOST_LAYERS = 1000
+#: The network that comes with the package, to read photos right after installation. Made by
+#: chainrule train --recipe pocket --model src/chainrule/files/pocket.safetensors
+SHIPPED_MODEL = Path(__file__).with_name("pocket.safetensors")
 
 
 def save_model(model: Model, path: str | Path) -> None:
