@@ -1,4 +1,4 @@
-"""Take away each guard in turn, and see that a test fails; the counts go to docs/guards.json.
+"""Take away each guard in turn, and see that a test fails; the counts go to docs/guards.json and docs/reliability.md.
 
     python scripts/guards.py                        every module in turn, an hour or two
     python scripts/guards.py data/formats.py        this one alone
@@ -26,7 +26,8 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RECORD = ROOT / "docs" / "guards.json"
+RECORD, PAGE = ROOT / "docs" / "guards.json", ROOT / "docs" / "reliability.md"
+START, END = "<!-- guards: written by scripts/guards.py -->", "<!-- end of guards -->"
 PACKAGE = Path("src/chainrule")
 SECONDS = 900
 #: Names of functions that return to nobody, and of those that return only what they let through.
@@ -84,12 +85,24 @@ def main() -> int:
 
 
 def record(module: str, found: dict) -> None:
-    """Keep the counts of a module; one without guards has none."""
+    """Keep the counts of a module, and say so in docs/reliability.md; one without guards has none."""
     results = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     results.pop(module, None)
     if found["guards"]:
         results[module] = found
     RECORD.write_text(json.dumps(dict(sorted(results.items())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    PAGE.write_text(before + START + in_words(results) + END + rest.partition(END)[2], encoding="utf-8")
+
+
+def in_words(results: dict[str, dict]) -> str:
+    """How many guards there are in all, and each that can go without a test failing."""
+    missed = [f"- `{module}`: `{what}`" for module, found in sorted(results.items()) for what in found["unnoticed"]]
+    guards = sum(found["guards"] for found in results.values())
+    words = (
+        f"Of {guards:,} guards in {len(results)} modules, {guards - len(missed):,} cannot go without a test failing."
+    )
+    return "\n".join(["", words, "", *missed, *([""] if missed else [])]) + "\n"
 
 
 def copy_repository(folder: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from chainrule.cli import main
-
 from chainrule.data.datasets import load_dataset, mnist_at_hand
 
 LOOPBACK = ("127.", "::1", "localhost")

@@ -1,4 +1,4 @@
-"""The pages for who comes from scikit-learn, ONNX or Dask are followed to the letter. (Kaggle's: data/test_kaggle.py.)"""
+"""The pages for who comes from scikit-learn, ONNX or Dask, followed to the letter. (Kaggle's: data/test_kaggle.py.)"""
 
 import inspect
 import re

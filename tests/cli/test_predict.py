@@ -22,6 +22,7 @@ def test_a_picture_of_28_pixels_is_taken_as_it_is(run, trained, tmp_path, digits
     save(tmp_path / "digit.png", digits.test_images[0])
     (answer,) = run("predict", trained, "digit.png", "--json").json
     expected = load_model(trained).probabilities(digits.test_images[:1])[0]
+    assert answer.pop("box") == [0, 0, 28, 28]
     assert answer == {"file": "digit.png", "label": expected.argmax(), "probability": float(expected.max())}
 
 
