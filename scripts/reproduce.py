@@ -52,10 +52,10 @@ Accuracies are in per cent. *Train* is measured on all rows that were learned fr
 training set, *test* on the whole test set, which was read once for each run, at its end. No setting was chosen for its
 test accuracy; those of the recipes below 2 % were chosen by errors on 10,000 of the training images
 (`scripts/choose.py`, `choices.jsonl`), and then all 60,000 were learned from. Where a recipe changed after its test
-error had been read, as the committee did, the earlier error stands below its table. The error is 100 − accuracy, and in
-brackets stands its 95 % interval (Wilson) for 10,000 images. The data «kaggle» is 42,000 rows of MNIST in Kaggle's
-format (`scripts/write_kaggle_csv.py`). The seconds are those of the training loop; other work may have run beside it.
-Threads are BLAS's, where they were recorded.
+error had been read, as the committee did, or other settings were tried after it, those errors stand below its table.
+The error is 100 − accuracy, and in brackets stands its 95 % interval (Wilson) for 10,000 images. The data «kaggle» is
+42,000 rows of MNIST in Kaggle's format (`scripts/write_kaggle_csv.py`). The seconds are those of the training loop;
+other work may have run beside it. Threads are BLAS's, where they were recorded.
 """
 
 
@@ -291,7 +291,7 @@ def earlier(recipe: Recipe | CommitteeRecipe, runs: list[dict]) -> list[str]:
     if not others:
         return []
     errors = ", ".join(f"{100 * (1 - run['test']):.2f}" for run in others)
-    return [f"With earlier settings, test error in per cent: {errors}.", ""]
+    return [f"With other settings, test error in per cent: {errors}.", ""]
 
 
 def median(values: list[float]) -> str:
