@@ -55,6 +55,9 @@ _CUT_OUT = 0.6
 _FINE = 120
 #: A stroke is at least and at most so wide, in pixels of MNIST's 20, and no digit is as broad as this everywhere.
 _THIN, _THICK, _BLOB = 2.0, 4.5, 9.0
+#: The thinnest line that is a pen's, as part of a digit's size; how much ink, as part of a stroke's, may lie beside the
+#: strokes on average, and how much on the paper, but for a twentieth of it.
+_HAIR, _SMUDGED, _RESTLESS = 0.02, 0.08, 0.35
 _ONE_COLOUR = 4
 _LARGEST_FILE = 1 << 28
 _MOST_PIXELS = 50 << 20
@@ -191,11 +194,13 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
     groups = _digits(pieces, max(box.height for box in pieces.values())) if many else [_only_digit(pieces)]
     found = [_Found.of(labels, pieces, group) for group in groups]
     scaled = np.where(lines, 0, np.clip(ink / full, 0, 1)).astype(np.float32)
+    written = np.isin(labels, [number for group in groups for number in group])
+    _require_writing(scaled, written, found)
     return Page(
         grey,
         _as_bytes(ground),
         _as_bytes(255 * scaled),
-        np.isin(labels, [number for group in groups for number in group]),
+        written,
         [digit.box for digit in found],
         width / grey.shape[1],
         np.stack([fit_and_centre(digit.drawn(scaled), shape) for digit in found]),
@@ -313,6 +318,31 @@ class _Found:
         padded = np.pad(self.mask, 1)
         inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         return 2 * np.count_nonzero(self.mask) / np.count_nonzero(self.mask & ~inside)
+
+
+def _require_writing(ink: NDArray[np.float32], written: Mask, found: list[_Found]) -> None:
+    """Refuse clouds, shadows and scratches: a pen leaves an edge, and clean paper around it.
+
+    Light that fades, or rough paper, has nearly as much "ink" beside what stands out as in it.
+    """
+    width = float(np.median([digit.stroke_width() for digit in found]))
+    size = max(_size(digit.box) for digit in found)
+    if width < _HAIR * size:
+        raise DataFileError("no digit found: what stands out is a line, far too thin for its length.")
+    beside = _grown(written, max(3, round(0.8 * width))) & ~_grown(written, max(2, round(0.4 * width)))
+    paper = ~_grown(written, max(3, round(0.8 * width)))
+    full = float(ink[written].mean())
+    smudged = beside.any() and float(ink[beside].mean()) > _SMUDGED * full
+    if smudged or (paper.any() and float(np.quantile(ink[paper], 0.95)) > _RESTLESS):
+        raise DataFileError("no digit found: what stands out has no edges, as shadows and rough paper have none.")
+
+
+def _grown(mask: Mask, reach: int) -> Mask:
+    """The mask with everything within `reach` pixels, up, down and to the sides."""
+    for _ in range(2):  # along the columns, then, turned over, along the rows
+        counts = np.cumsum(np.pad(mask, ((reach + 1, reach), (0, 0))), axis=0)
+        mask = (counts[2 * reach + 1 :] > counts[: -2 * reach - 1]).T
+    return mask
 
 
 def _pieces(strokes: Mask) -> tuple[NDArray[np.integer[Any]], dict[int, Box]]:
