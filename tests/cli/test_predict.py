@@ -2,11 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from make_photos import blank_pages, photos
+from measure_photos import SEED, score
 from PIL import Image
 
 from chainrule.data.datasets import load_dataset
 from chainrule.data.formats import write_idx, write_kaggle_csv
-from chainrule.files.model_file import load_model, save_model
+from chainrule.files.model_file import SHIPPED_MODEL, load_model, save_model
 
 
 @pytest.fixture
@@ -145,3 +147,77 @@ def test_a_model_of_another_size_predicts_photos_too(run, tmp_path, digits):
     finished = run("predict", "photo.png", "--json")
     assert finished.code == 0
     assert finished.json[0]["label"] in range(10)
+
+
+# ------------------------------------------------------------------------------- photos, and no model of one's own
+
+
+@pytest.fixture
+def number(tmp_path, digits):
+    """A picture of 7, 2 and 1 side by side, dark on light; its labels as the shipped model reads them one by one."""
+    chosen = [int(np.flatnonzero(digits.test_labels == label)[1]) for label in (7, 2, 1)]
+    row = np.concatenate([np.pad(digits.test_images[i], ((14, 14), (4, 4))) for i in chosen], axis=1)
+    Image.fromarray(255 - row).resize((6 * row.shape[1], 6 * row.shape[0]), Image.Resampling.BICUBIC).save(
+        tmp_path / "number.png"
+    )
+    return "number.png"
+
+
+def test_where_no_model_is_named_or_lies_there_the_shipped_one_answers(run, tmp_path, digits):
+    save(tmp_path / "digit.jpg", 255 - digits.test_images[0], scale=12)
+    finished = run("predict", "digit.jpg")
+    assert finished.code == 0
+    assert finished.out.startswith(f"digit.jpg  {digits.test_labels[0]}  ")
+    assert "the one that comes with chainrule" in finished.err
+    assert SHIPPED_MODEL.stat().st_size <= 1_000_000
+
+
+def test_all_digits_of_a_picture_are_found_boxed_and_read_left_to_right(run, number):
+    assert run("predict", number, "--many").out.splitlines()[0].split() == ["number.png", "7", "2", "1"]
+    answers = run("predict", number, "--many", "--json").json
+    assert [answer["label"] for answer in answers] == [7, 2, 1]
+    lefts = [answer["box"][0] for answer in answers]
+    assert lefts == sorted(lefts)
+    with Image.open(number) as image:
+        assert all(0 <= box[0] < box[2] <= image.width for box in (answer["box"] for answer in answers))
+
+
+def test_several_digits_are_refused_where_one_is_asked_for(run, number):
+    finished = run("predict", number)
+    assert finished.code == 2
+    assert "--many" in finished.err
+
+
+def test_explain_draws_the_stages(run, number):
+    finished = run("predict", number, "--many", "--explain", "stages.png")
+    assert finished.code == 0
+    assert "Stages: stages.png" in finished.err
+    with Image.open("stages.png") as drawn:
+        assert min(drawn.size) > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.png", "b.png", "--explain", "c.png"], "one picture"),
+        (["a.png", "--explain", "a.png"], "--explain"),
+        (["a.csv", "--many"], "Leave --many out"),
+        (["a.csv", "--explain", "c.png"], "one picture"),
+    ],
+)
+def test_what_cannot_be_explained_or_searched_is_said_before_any_work(run, arguments, message):
+    finished = run("predict", *arguments)
+    assert finished.code == 2
+    assert message in finished.err
+
+
+def test_a_page_with_nothing_on_it_is_refused(run, tmp_path):
+    (tmp_path / "blank.jpg").write_bytes(blank_pages(1, 0)[0].content)
+    finished = run("predict", "blank.jpg")
+    assert finished.code == 2
+    assert "blank.jpg: no digit found" in finished.err
+
+
+def test_four_hundred_photos_are_read_as_the_page_says(mnist):
+    result = score(photos(mnist.test_images, mnist.test_labels, 400, SEED), load_model(SHIPPED_MODEL))
+    assert result.accuracy >= 0.95

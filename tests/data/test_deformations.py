@@ -172,8 +172,8 @@ def test_the_same_seed_gives_the_same_bits_and_a_part_uses_a_part_of_the_stream(
     rng = np.random.default_rng(3)
     deformer = Deformer(preset, SHAPE)
     parts = [deformer.deform(images[start : start + 7], rng) for start in range(0, len(images), 7)]
-    # A product of fewer rows may add up in another order. That moves a place by some roundings of float32, 2e-6 each for
-    # numbers about 28, and brightness changes by up to 255 a pixel.
+    # A product of fewer rows may add up in another order. That moves a place by some roundings of float32, 2e-6 each
+    # for numbers about 28, and brightness changes by up to 255 a pixel.
     assert_allclose(np.concatenate(parts), whole, atol=1e-2)
 
 

@@ -17,7 +17,7 @@ _WITHIN, _OVER, _ABREAST = 0.7, 0.2, 0.4
 #: How far apart they then may be, in a digit's height, and how high they may be together.
 _HANGS, _HIGHEST = 0.35, 1.4
 #: How far away and how small a piece may be that belongs to the digit beside it.
-_BESIDE, _SMALL = 0.12, 0.6
+_BESIDE, _SMALL = 0.12, 0.65
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def find_strokes(ink: Floats) -> tuple[Mask, float]:
     DataFileError
         If nothing stands out: "no digit found".
     """
-    smooth = _smoothed(ink)
+    smooth = smoothed(ink)
     most = float(smooth.max())
     if most < max(_FAINTEST, _NOISES * float(np.quantile(smooth, 0.25))):  # at least a quarter of a picture is ground
         raise DataFileError("no digit found: nothing stands out against the ground.")
@@ -215,7 +215,7 @@ def _resized(picture: Floats, shape: tuple[int, int]) -> Floats:
     return np.asarray(Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
-def _smoothed(picture: Floats) -> Floats:
+def smoothed(picture: Floats) -> Floats:
     """Each pixel's mean with its neighbours, weighted 1 2 1 both ways."""
     padded = np.pad(picture, 1, mode="edge")
     across = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4

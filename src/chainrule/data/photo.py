@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.components import Box, boxes, digit_groups, label_components, reading_order
-from chainrule.data.ink import find_ground, find_strokes, measure_ink
+from chainrule.data.ink import find_ground, find_strokes, measure_ink, smoothed
 from chainrule.data.preparation import check_shape, is_array
 from chainrule.data.ruling import find_lines
 from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
@@ -56,8 +56,8 @@ _FINE = 120
 #: A stroke is at least and at most so wide, in pixels of MNIST's 20, and no digit is as broad as this everywhere.
 _THIN, _THICK, _BLOB = 2.0, 4.5, 9.0
 #: The thinnest line that is a pen's, as part of a digit's size; how much ink, as part of a stroke's, may lie beside the
-#: strokes on average, and how much on the paper, but for a twentieth of it.
-_HAIR, _SMUDGED, _RESTLESS = 0.02, 0.08, 0.35
+#: strokes more than elsewhere, and how much on the paper, but for a twentieth of it.
+_HAIR, _SMUDGED, _RESTLESS = 0.02, 0.05, 0.25
 _ONE_COLOUR = 4
 _LARGEST_FILE = 1 << 28
 _MOST_PIXELS = 50 << 20
@@ -191,11 +191,13 @@ def find_digits(grey: Bytes, shape: tuple[int, int] = SHAPE, *, many: bool = Fal
     strokes, full = find_strokes(ink)
     lines = find_lines(ink > _HINT * full, strokes)
     labels, pieces = _pieces(strokes & ~lines)
-    groups = _digits(pieces, max(box.height for box in pieces.values())) if many else [_only_digit(pieces)]
+    groups = _digits(pieces, _height_of_digits(pieces, many=many))
     found = [_Found.of(labels, pieces, group) for group in groups]
     scaled = np.where(lines, 0, np.clip(ink / full, 0, 1)).astype(np.float32)
     written = np.isin(labels, [number for group in groups for number in group])
     _require_writing(scaled, written, found)
+    if len(found) > 1 and not many:
+        raise DataFileError(f"{len(found)} digits found, expected one. To read them all: chainrule predict --many")
     return Page(
         grey,
         _as_bytes(ground),
@@ -329,11 +331,13 @@ def _require_writing(ink: NDArray[np.float32], written: Mask, found: list[_Found
     size = max(_size(digit.box) for digit in found)
     if width < _HAIR * size:
         raise DataFileError("no digit found: what stands out is a line, far too thin for its length.")
-    beside = _grown(written, max(3, round(0.8 * width))) & ~_grown(written, max(2, round(0.4 * width)))
-    paper = ~_grown(written, max(3, round(0.8 * width)))
-    full = float(ink[written].mean())
-    smudged = beside.any() and float(ink[beside].mean()) > _SMUDGED * full
-    if smudged or (paper.any() and float(np.quantile(ink[paper], 0.95)) > _RESTLESS):
+    calm = smoothed(ink)
+    around = _grown(written, max(3, round(0.8 * width)))
+    paper, beside = calm[~around], calm[around & ~_grown(written, max(2, round(0.4 * width)))]
+    if not paper.size or not beside.size:  # cut out so tightly that there is nothing to compare with
+        return
+    smudged = float(beside.mean() - np.median(paper)) > _SMUDGED * float(ink[written].mean())
+    if smudged or float(np.quantile(paper, 0.95)) > _RESTLESS:
         raise DataFileError("no digit found: what stands out has no edges, as shadows and rough paper have none.")
 
 
@@ -393,12 +397,11 @@ def _digits(pieces: dict[int, Box], height: int) -> list[list[int]]:
     return [groups[high[i]] for i in reading_order([around[i] for i in high])]
 
 
-def _only_digit(pieces: dict[int, Box]) -> list[int]:
-    """The pieces of the only digit."""
-    groups = _digits(pieces, functools.reduce(operator.or_, pieces.values()).height)
-    if len(groups) > 1:
-        raise DataFileError(f"{len(groups)} digits found, expected one. To read them all: chainrule predict --many")
-    return groups[0]
+def _height_of_digits(pieces: dict[int, Box], *, many: bool) -> int:
+    """About how high a digit is: as the highest piece, or, where there is one digit, as all pieces together."""
+    if many:
+        return max(box.height for box in pieces.values())
+    return functools.reduce(operator.or_, pieces.values()).height
 
 
 def _as_it_is(grey: Bytes) -> Page:

@@ -25,7 +25,7 @@ _SLOPES = np.linspace(-0.2, 0.2, 81)
 #: In what part of its columns a line has to be met, over all and in the tenth at either end.
 _MET = 0.7
 #: A line is thinner than this part of the picture's shorter side, or has no more pixels than that.
-_THICKNESS, _PIXELS = 0.03, 6
+_THICKNESS, _PIXELS = 0.035, 8
 _MOST_LINES = 80
 #: Lines are searched for in every so manieth column.
 _STEP = 3
@@ -86,7 +86,7 @@ def _clearest_line(inked: Mask) -> tuple[Integers, Integers]:
     room = 2 * max(_PIXELS, round(_THICKNESS * min(inked.shape))) + 2
     inside = (line >= room) & (line < height - room)
     line, columns = line[inside], columns[inside]
-    met = thick[line, columns]
+    met = thick[line, columns] | inked[line - 2, columns] | inked[line + 2, columns]
     end = len(met) // 10 + 1
     if len(met) < width / 2 or min(met.mean(), met[:end].mean(), met[-end:].mean()) < _MET:
         return line[:0], columns[:0]
