@@ -18,7 +18,7 @@ Given = Mapping[str, Any] | Sequence[Any]
 
 RIGHT, ROUNDING, WRONG, KINK = "right", "right up to rounding", "wrong", "not differentiable here"
 #: Entries of an array that are compared one by one; an array with no more is compared whole.
-_ENTRIES, _DIRECTIONS = 24, 2
+_ENTRIES, _DIRECTIONS = 16, 2
 #: A wrong array with no more entries is differentiated whole, so that its mistake can be found.
 _WHOLE = 4096
 _RIGHT, _WRONG = 1e-6, 1e-4

@@ -25,7 +25,7 @@ Parameters = dict[str, Array]
 Loss = Callable[[Parameters], float]
 
 #: As parts of the parameter's own scale.
-_STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+_STEPS = (1e-4, 1e-5, 1e-6)
 #: How far two slopes may lie apart, relative to the larger, before a kink is looked for.
 _ROUGH = 1e-4
 

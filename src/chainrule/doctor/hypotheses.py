@@ -53,11 +53,11 @@ class Diagnosis:
     chapter: str = "docs/mathematics.md#the-chain-rule-once"
 
 
-def alike(a: Array, b: Array, tolerance: float = SAME) -> bool:
-    """Whether two arrays are equal up to rounding, relative to their sizes."""
+def alike(a: Array, b: Array, tolerance: float = SAME, floor: float = 0.0) -> bool:
+    """Whether two arrays are equal up to rounding, relative to their sizes, or to `floor` where both are smaller."""
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return False
-    size = max(float(np.linalg.norm(a)), float(np.linalg.norm(b)))
+    size = max(float(np.linalg.norm(a)), float(np.linalg.norm(b)), floor)
     return size == 0 or float(np.linalg.norm(a - b)) <= tolerance * size
 
 
@@ -275,20 +275,31 @@ def explain_together(
     rate : float
         The learning rate of a step taken meanwhile.
     """
-    singles = list(mistakes_of(reference, rate, {k: v for k, v in names.items()}))
-    candidates: Iterator[tuple[Mistake, ...]] = itertools.chain(
-        ((single,) for single in singles), _pairs(singles, time.monotonic() + _PATIENCE)
-    )
-    for mistakes in candidates:
-        with np.errstate(all="ignore"):
-            try:
-                made = reference.gradients(*mistakes)
-            except (ValueError, KeyError):  # shapes that such a mistake cannot have
-                continue
+    right = reference.gradients()
+    singles = []
+    for mistake in mistakes_of(reference, rate, dict(names)):
+        made = _made(reference, mistake)
+        if made is None or all(alike(a, b) for pair in zip(made, right, strict=True) for a, b in zip(*pair, strict=True)):
+            continue  # a mistake that changes nothing here explains nothing
+        singles.append(mistake)
         for scale in scales:
             if all(_equal(g, m, scale) for g, m in zip(given, made, strict=True)):
-                return Explained(mistakes, scale)
+                return Explained((mistake,), scale)
+    for pair in _pairs(singles, time.monotonic() + _PATIENCE):
+        made = _made(reference, *pair)
+        for scale in scales if made is not None else ():
+            if all(_equal(g, m, scale) for g, m in zip(given, made or (), strict=True)):
+                return Explained(pair, scale)
     return None
+
+
+def _made(reference: Reference, *mistakes: Mistake) -> list[tuple[Array, Array]] | None:
+    """The reference's gradients with mistakes; None where the shapes cannot have them."""
+    with np.errstate(all="ignore"):
+        try:
+            return reference.gradients(*mistakes)
+        except (ValueError, KeyError):
+            return None
 
 
 def _pairs(singles: list[Mistake], until: float) -> Iterator[tuple[Mistake, ...]]:
@@ -301,14 +312,19 @@ def _pairs(singles: list[Mistake], until: float) -> Iterator[tuple[Mistake, ...]
 
 
 def _equal(given: tuple[Array, Array | None], made: tuple[Array, Array], scale: float) -> bool:
-    return alike(given[0], scale * made[0]) and (given[1] is None or _same_bias(given[1], scale * made[1]))
+    floor = 1e-6 * float(np.linalg.norm(scale * made[0]))  # a sum over everything may be zero but for rounding
+    return alike(given[0], scale * made[0]) and (
+        given[1] is None or _same_bias(given[1], np.asarray(scale * made[1]), floor)
+    )
 
 
-def _same_bias(given: Array, made: Array) -> bool:
+def _same_bias(given: Array, made: Array, floor: float) -> bool:
     if given.size == made.size:
-        return alike(given.reshape(-1), made.reshape(-1)) or (given.ndim == 2 and alike(given.T, made))
+        return alike(given.reshape(-1), made.reshape(-1), floor=floor) or (
+            given.ndim == 2 and alike(given.T, made, floor=floor)
+        )
     if made.size == 1 and given.size:  # one number, spread over the units
-        return alike(given.reshape(-1), np.full(given.size, made.reshape(-1)[0]))
+        return alike(given.reshape(-1), np.full(given.size, made.reshape(-1)[0]), floor=floor)
     return False
 
 
