@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from chainrule.cli.console import be_silent, complain, note, write_utf8
 from chainrule.cli.data import data
+from chainrule.cli.doctor import doctor
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
 from chainrule.cli.import_model import import_model
@@ -38,6 +39,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "data": data,
     "recipes": recipes,
+    "doctor": doctor,
     "export": export,
     "import": import_model,
     "info": info,

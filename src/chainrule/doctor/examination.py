@@ -244,18 +244,21 @@ def _judge(program: Program, examples: Examples, theta: Parameters, step: Step) 
     options = own or _assumed_losses(program, examples, step.output)
     if reference is not None and not own:
         options = _most_fitting(options, reference, theta, examples, step)
-    best: Judged | None = None
+    judged = []
     for option in options:
-        judged = _under(program, examples, theta, step, reference, option)
-        if best is None or judged.wrong < best.wrong:
-            best = judged
-        if not best.wrong:
-            break
-    if best is None:
+        judged.append(_under(program, examples, theta, step, reference, option))
+        if not judged[-1].wrong:
+            return judged[-1]
+    if not judged:
         raise InputError("no loss fits the outputs")
-    if best.wrong and own and reference is not None:
-        best = _lenient(best, program, examples, theta, step, reference)
-    return best if not best.wrong else _explained(best, theta, step)
+    least = min(one.wrong for one in judged)
+    judged = [one for one in judged if one.wrong == least]
+    if own and reference is not None:
+        lenient = _lenient(judged[0], program, examples, theta, step, reference)
+        if not lenient.wrong:
+            return lenient
+    explained = [_explained(one, theta, step) for one in judged]
+    return next((one for one in explained if one.report.diagnoses), explained[0])
 
 
 @dataclass(frozen=True)
@@ -323,7 +326,8 @@ def _most_fitting(
                 wrong += not alike(_oriented(step.gradients[w], examples.out_in), d_weight * scale / n, 1e-4)
                 wrong += b is not None and not alike(np.ravel(step.gradients[b]), d_bias * scale / n, 1e-4)
             counts.append((wrong, len(counts), replace(option, scales=(scale,))))
-    return [min(counts)[2]]
+    least = min(wrong for wrong, _, _ in counts)
+    return [option for wrong, _, option in counts if wrong == least][:4]
 
 
 def _under(

@@ -436,6 +436,11 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             f"Z{layer - 1} → A{layer - 1} in dW{layer}",
             "a-dense-layer",
         ),
+        "error passed on": (
+            f"What goes back from layer {layer} is the error, without the derivative of the layer's {activation}.",
+            f"dZ{layer} = error * derivative, and {'W.T @ dZ' if columns else 'dZ @ W.T'} goes back",
+            "the-chain-rule-once",
+        ),
         "mask missing": (
             f"Dropout's mask is missing on the way back{of}.",
             "dA = dA * mask / keep_prob",

@@ -52,6 +52,9 @@ ROLES: dict[str, str] = {
     "training": "training train istraining trainmode mode",
 }
 _ROLE_OF = {name: role for role, names in reversed(ROLES.items()) for name in names.replace("_", "").lower().split()}
+_SHORT = ("in", "t", "s")
+_AFFIXES = ("list", "array", "arr", "vector", "vec", "batch", "matrix", "mat", "data", "mini", "curr", "current", "single",
+            "my", "the", "this", "train", "np", "new", "raw", "flat", "norm", "scaled")  # fmt: skip
 _GRADIENT_MARKS = ("gradient", "derivative", "delta", "nabla", "grads", "grad", "del", "d")
 
 INIT = re.compile(r"init|^(create|make|build|random|generate|setup|new|get)\w*(param|weight|net|model|theta)", re.I)
@@ -70,8 +73,15 @@ def plain(name: str) -> str:
 
 
 def role_of(name: str) -> str | None:
-    """What such a name usually stands for, or None."""
-    return _ROLE_OF.get(plain(name))
+    """What such a name usually stands for, or None; `inputs_list` is inputs, `curr_x` is x."""
+    bare = plain(name)
+    if bare in _ROLE_OF:
+        return _ROLE_OF[bare]
+    for affix in _AFFIXES:
+        for rest in (bare.removesuffix(affix), bare.removeprefix(affix)):
+            if rest != bare and rest in _ROLE_OF and len(rest) > (1 if affix in _SHORT else 0):
+                return _ROLE_OF[rest]
+    return None
 
 
 def ungraded(name: str) -> str:

@@ -189,6 +189,7 @@ class Reference:
         zs, activations = self.forward()
         last = len(self.layers) - 1
         delta = self._output_delta(zs[last], activations[-1], made)
+        errors = {last: LOSSES[self.loss].gradient(activations[-1], self.y)}  # before each activation's derivative
         n = len(self.x)
         found: list[tuple[Array, Array]] = []
         weights = [layer.weight for layer in self.layers]
@@ -226,7 +227,11 @@ class Reference:
                     w = w - rate * (d_weight / n)
                 if has("untransposed", i) and w.shape[0] == w.shape[1]:
                     w = w.T
-                back = delta @ w.T
+                passed = delta
+                if ("error passed on", i) in made:
+                    passed = errors[i]
+                back = passed @ w.T
+                errors[i - 1] = back
                 delta = self._through(back, i - 1, zs, activations, made)
         return found[::-1]
 
@@ -362,6 +367,7 @@ def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) ->
         yield Mistake("updated weight", i, rate)
         yield Mistake("untransposed", i)
         yield Mistake("unactivated input", i)
+        yield Mistake("error passed on", i)
     if any(mask is not None for mask in reference.masks):
         yield Mistake("mask missing")
         yield Mistake("mask scale missing")
