@@ -52,6 +52,7 @@ class Judged:
     assumed: bool
     reference: Reference | None
     fragile: list[str] = field(default_factory=list)
+    certain: bool = False
 
     @property
     def wrong(self) -> int:
@@ -147,7 +148,7 @@ def _best_way(source: Source, calls: Calls, chosen: Chosen) -> tuple[Judged | No
                 for judged in _ways(program, reasons):
                     if best is None or judged.wrong < best.wrong:
                         best = judged
-                    if not best.wrong:
+                    if not best.wrong or (best.certain and not program.one_by_one):
                         return best, reasons
         except InputError as error:
             reasons.append(str(error))
@@ -405,6 +406,7 @@ def _explained(judged: Judged, theta: Parameters, step: Step) -> Judged:
         if explained is not None:
             diagnoses = tuple(in_words(m, reference, names, examples.columns) for m in explained.mistakes)
             judged.report = Report(judged.report.findings, diagnoses)
+            judged.certain = len(diagnoses) == 1
             return judged
     option = _LossOf(program, examples, judged.loss) if not judged.assumed else _assumed_value(judged)
     judged.report = explain(judged.report.findings, option, theta, step.gradients, names)
@@ -505,13 +507,12 @@ def _with_masks(
         candidates = [np.asarray(v, float) for v in _arrays(step.known.named.values()) if np.shape(v) == shape]
         candidates = [m for m in candidates if (m == 0).any() and len(np.unique(m)) == 2]
         masks.append([m.T if examples.columns else m for m in candidates[:2]])
-    if not any(masks):
-        return None
+    choices = [chosen for chosen in itertools.product(*([*of_layer, None] for of_layer in masks)) if _any_mask(chosen)]
     from chainrule.doctor.reference import ACTIVATIONS, OUTPUTS, Layer
 
     hidden = len(weights) - 1
-    for scale in (1.0, 1 / 0.8, 2.0, 1 / 0.9, 1 / 0.7, 0.8, 0.5):
-        chosen = tuple(m[0] * scale if m else None for m in masks)
+    for scale, unscaled in itertools.product((1.0, 1 / 0.8, 2.0, 1 / 0.9, 1 / 0.7, 0.8, 0.5), choices):
+        chosen = tuple(None if mask is None else mask * scale for mask in unscaled)
         for last in OUTPUTS:
             for name in list(ACTIVATIONS)[:6]:
                 layers = tuple(
@@ -521,6 +522,11 @@ def _with_masks(
                 if alike(reference.forward()[1][-1], step.output):
                     return reference
     return None
+
+
+def _any_mask(masks: Sequence[Array | None]) -> bool:
+    """Whether there is one at all."""
+    return any(mask is not None for mask in masks)
 
 
 def _arrays(values: Any) -> Iterator[Array]:

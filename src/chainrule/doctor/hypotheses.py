@@ -314,16 +314,16 @@ def _pairs(singles: list[Mistake], until: float) -> Iterator[tuple[Mistake, ...]
 def _equal(given: tuple[Array, Array | None], made: tuple[Array, Array], scale: float) -> bool:
     floor = 1e-6 * float(np.linalg.norm(scale * made[0]))  # a sum over everything may be zero but for rounding
     return alike(given[0], scale * made[0]) and (
-        given[1] is None or _same_bias(given[1], np.asarray(scale * made[1]), floor)
+        given[1] is None or _same_bias(given[1], np.asarray(scale * made[1]), floor, made[0].shape[1])
     )
 
 
-def _same_bias(given: Array, made: Array, floor: float) -> bool:
+def _same_bias(given: Array, made: Array, floor: float, units: int) -> bool:
     if given.size == made.size:
         return alike(given.reshape(-1), made.reshape(-1), floor=floor) or (
             given.ndim == 2 and alike(given.T, made, floor=floor)
         )
-    if made.size == 1 and given.size:  # one number, spread over the units
+    if made.size == 1 and given.size in (1, units):  # one number, spread over the units
         return alike(given.reshape(-1), np.full(given.size, made.reshape(-1)[0]), floor=floor)
     return False
 
@@ -351,6 +351,7 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             line,
             "docs/mathematics.md#softmax-and-cross-entropy",
         )
+    other = int(value) + 1 if mistake.kind == "derivative of other layer" else 0
     table: dict[str, tuple[str, str, str]] = {
         "bias over everything": (
             "The bias gradient is summed over all units and examples; each unit needs its own sum.",
@@ -392,7 +393,7 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
         ),
         "derivative of other layer": (
             f"The derivative in layer {layer} is taken of another layer's Z.",
-            f"derivative(Z{int(value) + 1 if value != '' else '?'}) → derivative(Z{layer})",
+            f"derivative(Z{other}) → derivative(Z{layer})",
             "activations",
         ),
         "other derivative": (

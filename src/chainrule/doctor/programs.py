@@ -135,6 +135,7 @@ class Program:
         self.update_name: str | None = None
         self.rate = RATE
         self._generators = _generators(source.namespace)
+        self._missing = source.missing_names()
 
     # What the two kinds of program do in their own ways.
 
@@ -152,9 +153,8 @@ class Program:
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the code goes back in a loop over examples, or nowhere: it may then be meant for one at a time."""
-        name = self.names["backward"]
-        return name in self.calls.looped or name not in self.calls.sites
+        """Whether the code goes back in a loop over examples."""
+        return self.names["backward"] in self.calls.looped
 
     # What they share.
 
@@ -164,16 +164,11 @@ class Program:
                           "epochs": 2, "training": True}  # fmt: skip
         if examples is not None:
             known.by_role |= {"x": examples.given_x, "y": examples.given_y, "m": len(examples.x)}
-            for name in self.source.missing_names():
+            for name in self._missing:
                 role = role_of(name)
                 if role in known.by_role:
                     self.source.namespace[name] = known.by_role[role]
-                    self._supplied.add(name)
-            for name in self._supplied:
-                self.source.namespace[name] = known.by_role[role_of(name) or ""]
         return known
-
-    _supplied: set[str]
 
     def reseed(self) -> None:
         """Every run draws the same."""
@@ -284,7 +279,6 @@ class FunctionProgram(Program):
 
     def __init__(self, source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen) -> None:
         super().__init__(source, calls, sizes)
-        self._supplied = set()
         functions = {name: f for name, f in source.functions.items()}
         self.names = {
             "init": _pick(functions, INIT, calls, chosen.init, "--init"),
@@ -466,7 +460,6 @@ class ClassProgram(Program):
 
     def __init__(self, source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen, cls: type) -> None:
         super().__init__(source, calls, sizes)
-        self._supplied = set()
         methods = {n: f for n, f in vars(cls).items() if isinstance(f, (types.FunctionType, staticmethod, classmethod))}
         self.names = {"init": cls.__name__}
         self.names["forward"] = _pick_method(methods, calls, chosen.forward, FORWARD, r"query|predict|__call__")

@@ -201,6 +201,8 @@ class Reference:
                 source = zs[i - 1]
             d_weight = source.T @ delta
             d_bias = delta.sum(axis=0)
+            if ("factor of weight", i) in made:
+                d_weight = d_weight * float(made["factor of weight", i])
             if self.l2:
                 d_weight = d_weight + self.l2 * n * self.layers[i].weight
             if has("l2 forgotten", i) and self.l2:
@@ -211,8 +213,6 @@ class Reference:
                 d_bias = delta.sum(axis=1)
             if has("bias not summed", i):
                 d_bias = delta
-            if ("factor of weight", i) in made:
-                d_weight = d_weight * float(made["factor of weight", i])
             if ("factor of bias", i) in made:
                 d_bias = d_bias * float(made["factor of bias", i])
             if has("weight zero", i):
@@ -321,6 +321,10 @@ def with_loss(reference: Reference, loss: str) -> Reference:
     return replace(reference, loss=loss)
 
 
+def _family(loss: str) -> str:
+    return "squares" if "squares" in loss else loss.partition(",")[0]
+
+
 def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) -> Iterator[Mistake]:
     """Every single mistake that this network can have, the likely ones first.
 
@@ -350,17 +354,17 @@ def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) ->
             if other != activation:
                 yield Mistake("other derivative", i, other)
     activation = reference.layers[last].activation
+    yield Mistake("difference")
+    yield Mistake("output derivative missing")
+    yield Mistake("output derivative extra")
     if activation not in ("softmax", "identity"):
         yield Mistake("derivative after", last)
         yield Mistake("derivative not from value", last)
         for other in ACTIVATIONS:
             if other != activation:
                 yield Mistake("other derivative", last, other)
-    yield Mistake("output derivative missing")
-    yield Mistake("difference")
-    yield Mistake("output derivative extra")
     for name in LOSSES:
-        if name != reference.loss:
+        if _family(name) != _family(reference.loss):  # within one they differ by a factor
             yield Mistake("loss", -1, name)
     yield Mistake("updated weight", -1, rate)
     for i in range(1, last + 1):

@@ -87,12 +87,15 @@ class Source:
         After its definitions were executed.
     skipped : list of str
         Definitions that could not be executed, and why.
+    supplied : set of str
+        Names that were missing, and are set to what made-up examples need.
     """
 
     path: Path
     tree: ast.Module
     namespace: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    supplied: set[str] = field(default_factory=set)
 
     @property
     def functions(self) -> dict[str, types.FunctionType]:
@@ -124,7 +127,8 @@ class Source:
             code = codes.pop()
             codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
             missing |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"} - known
-        return missing
+        self.supplied |= missing
+        return set(self.supplied)
 
 
 def read_source(path: Path) -> Source:
