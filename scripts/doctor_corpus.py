@@ -325,7 +325,7 @@ class _Writer:
             lines += [f"self.{letter}{i} = self.{letter}{i} - learning_rate * d{letter}{i}"
                       for i in self.layers for letter in "Wb"]  # fmt: skip
             if self.fault == "weights updated too early":
-                lines = [line for line in lines if not line.startswith(f"self.W{self.last} = self.W{self.last} -")]
+                del lines[2 * self.last - 2 - 2 * self.last]  # W of the last layer has been updated already
             return self.define("backward", "X, Y, learning_rate", lines)
         if s.style == "dict":
             lines.append("return {" + ", ".join(f'"{n}": {n}' for n in names) + "}")

@@ -9,7 +9,7 @@ from PIL import Image, features
 
 from chainrule.data import photo
 from chainrule.data.datasets import load_dataset
-from chainrule.data.photo import find_digit, fit_and_centre, read_photo
+from chainrule.data.photo import find_digit, find_digits, fit_and_centre, read_photo
 from chainrule.errors import DataFileError, DtypeError, ShapeError, ValueRangeError
 
 
@@ -499,3 +499,81 @@ def test_a_device_that_never_ends_is_not_read_to_its_end(monkeypatch, little_mem
     monkeypatch.setattr(photo, "_LARGEST_FILE", 1 << 20)
     with little_memory(8 << 20), pytest.raises(DataFileError, match=r"/dev/zero has .* bytes or more, too many"):
         read_photo("/dev/zero")
+
+
+# ------------------------------------------------------------------------------------- what is no digit, or several
+
+
+def paper(shape=(300, 300)):
+    return np.full(shape, 225, np.uint8)
+
+
+def refused(page, reason, **options):
+    with pytest.raises(DataFileError, match=reason):
+        find_digits(page, **options)
+
+
+def test_several_digits_are_refused_unless_many_are_asked_for(digits):
+    page = np.concatenate([255 - enlarged(digit) for digit in digits[:3]], axis=1)
+    refused(page, "3 digits found, expected one.*--many")
+    assert len(find_digits(page, many=True).digits) == 3
+
+
+def test_one_digit_is_found_where_many_may_be(digits):
+    assert len(find_digits(255 - enlarged(digits[0]), many=True).digits) == 1
+
+
+def test_clouds_have_no_edges():
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    refused((200 - 100 * np.exp(-((y / 0.2) ** 2) - (x / 0.7) ** 2)).astype(np.uint8), "no edges")
+
+
+def test_rough_paper_is_no_digit():
+    coarse = np.random.default_rng(0).normal(150, 25, (14, 14)).clip(0, 255).astype(np.uint8)
+    refused(np.asarray(Image.fromarray(coarse).resize((300, 300), Image.Resampling.BICUBIC)), "no digit found")
+
+
+def test_a_hair_is_too_thin_for_its_length():
+    page = paper((300, 500))
+    page[150:152, 40:460] = 30
+    refused(page, "a line, far too thin")
+
+
+def test_a_blob_is_no_digit():
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    page = paper()
+    page[x**2 + y**2 < 0.2] = 30
+    refused(page, "the form of a blob")
+
+
+def test_ruled_paper_alone_has_lines_and_nothing_written():
+    page = paper((300, 400))
+    for row in range(40, 300, 60):
+        page[row : row + 3] = 80
+    refused(page, "lines, and nothing is written")
+
+
+def test_what_the_edge_cuts_off_is_no_digit():
+    page = paper()
+    page[:60, 100:130] = 30  # runs in from above
+    page[240:, 200:230] = 30
+    refused(page, "at the edge of the picture")
+
+
+def test_crumbs_all_over_are_no_digit():
+    page = paper((700, 700))
+    for row in range(20, 680, 24):
+        for column in range(20, 680, 24):
+            page[row : row + 12, column : column + 4] = 20
+    refused(page, "falls into [0-9]+ pieces", many=True)
+
+
+def test_an_empty_picture_and_what_is_no_array_are_refused():
+    with pytest.raises(ShapeError, match=r"\(0, 5\)"):
+        find_digits(np.zeros((0, 5), np.uint8))
+    with pytest.raises(DtypeError, match="list"):
+        find_digits([[1, 2], [3, 4]])
+    with pytest.raises(DtypeError, match="list"):
+        fit_and_centre([[1.0]])
+    with pytest.raises(DtypeError, match="complex"):
+        fit_and_centre(np.ones((5, 5), complex))

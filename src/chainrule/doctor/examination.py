@@ -23,6 +23,7 @@ from chainrule.doctor.binding import Calls
 from chainrule.doctor.diagnosis import KINK, RIGHT, ROUNDING, WRONG, Finding, Report, compare, explain
 from chainrule.doctor.differences import Parameters
 from chainrule.doctor.hypotheses import Diagnosis, alike, explain_together, factor_names, in_words
+from chainrule.doctor.layers import examine_layers, is_layer
 from chainrule.doctor.pieces import examine_pieces
 from chainrule.doctor.programs import Chosen, ClassProgram, Examples, Program, Step, find_programs
 from chainrule.doctor.reference import LOSSES, USUAL, USUAL_OTHERWISE, Reference, identify
@@ -115,6 +116,7 @@ def _examine(source: Source, chosen: Chosen) -> Examination:
     calls = Calls(source.tree)
     result = Examination(str(source.path))
     pieces = examine_pieces(source)
+    examine_layers(source, calls, pieces)
     result.wrong += pieces.wrong
     result.fragile += pieces.fragile
     best, reasons = _best_way(source, calls, chosen)
@@ -144,7 +146,7 @@ def _best_way(source: Source, calls: Calls, chosen: Chosen) -> tuple[Judged | No
     reasons: list[str] = []
     for sizes in _SIZES:
         try:
-            for program in find_programs(source, calls, dict(sizes), chosen):
+            for program in find_programs(source, calls, dict(sizes), chosen, is_layer):
                 for judged in _ways(program, reasons):
                     if best is None or judged.wrong < best.wrong:
                         best = judged
@@ -208,7 +210,7 @@ def _distinct(classes: int, shapes: Sequence[tuple[int, ...]]) -> int:
     """How many examples: all classes among them, and as many as no layer has units."""
     taken = {n for shape in shapes for n in shape}
     count = max(classes + 1, 6)
-    while count in taken or count - 1 in taken:
+    while count in taken or count - 1 in taken or math.gcd(count, 2 * classes) > 1:  # so that factors can be told apart
         count += 1
     return count
 

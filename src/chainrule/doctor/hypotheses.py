@@ -323,6 +323,9 @@ def _same_bias(given: Array, made: Array, floor: float, units: int) -> bool:
         return alike(given.reshape(-1), made.reshape(-1), floor=floor) or (
             given.ndim == 2 and alike(given.T, made, floor=floor)
         )
+    if given.ndim == 2 and made.size > 1 and given.size == made.size * units:  # spread by the update it went through
+        spread = np.repeat(made.reshape(-1)[:, np.newaxis], units, axis=1)
+        return alike(given, spread) or alike(given.T, spread)
     if made.size == 1 and given.size in (1, units):  # one number, spread over the units
         return alike(given.reshape(-1), np.full(given.size, made.reshape(-1)[0]), floor=floor)
     return False
@@ -441,6 +444,16 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             f"What goes back from layer {layer} is the error, without the derivative of the layer's {activation}.",
             f"dZ{layer} = error * derivative, and {'W.T @ dZ' if columns else 'dZ @ W.T'} goes back",
             "the-chain-rule-once",
+        ),
+        "softmax diagonal": (
+            "Softmax is taken back as if each output depended on its own logit alone: p (1 − p). It depends on all.",
+            "for cross-entropy: dZ = A − Y; otherwise dZ = A * (dA − Σ dA · A)",
+            "softmax-and-cross-entropy",
+        ),
+        "bias through the input": (
+            "The bias gradient is multiplied by the layer's input; a bias's input is 1.",
+            f"np.sum(dW) → np.sum(dZ, axis={axis}, keepdims=True)",
+            "a-dense-layer",
         ),
         "mask missing": (
             f"Dropout's mask is missing on the way back{of}.",

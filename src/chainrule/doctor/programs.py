@@ -280,8 +280,9 @@ class FunctionProgram(Program):
     def __init__(self, source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen) -> None:
         super().__init__(source, calls, sizes)
         functions = {name: f for name, f in source.functions.items()}
+        self._global = chosen.init is None and not any(INIT.search(name) for name in functions)
         self.names = {
-            "init": _pick(functions, INIT, calls, chosen.init, "--init"),
+            "init": "" if self._global else _pick(functions, INIT, calls, chosen.init, "--init"),
             "forward": _pick(functions, FORWARD, calls, chosen.forward, "--forward", avoid=BACKWARD),
             "backward": _pick(functions, BACKWARD, calls, chosen.backward, "--backward"),
         }
@@ -291,7 +292,17 @@ class FunctionProgram(Program):
         self.update_name = updates[0] if updates else None
         known = self._environment(None)
         self.reseed()
-        self._raw = calls.call(self.names["init"], functions[self.names["init"]], known, ("sizes", "inputs", "hidden"))
+        self._raw: Any
+        if self._global:
+            self._raw = {n: v for n, v in source.namespace.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+                         and v.ndim <= 2 and role_of(n) not in ("x", "y")}  # fmt: skip
+            if not self._raw:
+                raise InputError("no function makes the parameters, and the file has none of its own. Name it: --init NAME")
+            self.names["init"] = "its own arrays"
+        else:
+            self._raw = calls.call(
+                self.names["init"], functions[self.names["init"]], known, ("sizes", "inputs", "hidden")
+            )
         self._name_parts(functions)
         self.parameters = dict(self._parameter_leaves())
         if not self.parameters:
@@ -328,6 +339,8 @@ class FunctionProgram(Program):
             if "[" not in name:
                 known.named.setdefault(plain(name), theta[name].copy())
         known.by_role["parameters"] = raw
+        if self._global:
+            self.source.namespace.update(raw)
         self.reseed()
         return known
 
@@ -370,6 +383,8 @@ class FunctionProgram(Program):
 
     def _current(self, known: Environment) -> dict[str, Array]:
         """The parameters as they are now, if something changes them in place."""
+        if self._global:
+            return {name: np.asarray(self.source.namespace[name]) for name in self.parameters}
         return dict(zip(self.parameters, (a for _, a in leaves(known.by_role["parameters"], "p")), strict=True))
 
     def _returns_parameters(self, value: Any, name: str) -> bool:
@@ -632,8 +647,10 @@ def _rate_of(instance: Any) -> float | None:
     return None
 
 
-def find_programs(source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen) -> Iterator[Program]:
-    """Every network of a file: its classes, and its functions.
+def find_programs(
+    source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen, is_layer: Callable[[type], bool]
+) -> Iterator[Program]:
+    """Every network of a file: its classes but for layers, and its functions.
 
     Raises
     ------
@@ -643,6 +660,8 @@ def find_programs(source: Source, calls: Calls, sizes: dict[str, Any], chosen: C
     reasons = []
     found = False
     for cls in source.classes.values():
+        if is_layer(cls):
+            continue
         methods = [n for n, f in vars(cls).items() if isinstance(f, types.FunctionType)]
         if not any(FORWARD.search(n) or n in ("query", "predict") for n in methods) or len(methods) < 2:
             continue

@@ -207,6 +207,8 @@ class Reference:
                 d_weight = d_weight + self.l2 * n * self.layers[i].weight
             if has("l2 forgotten", i) and self.l2:
                 d_weight = d_weight - self.l2 * n * self.layers[i].weight
+            if has("bias through the input", i):
+                d_bias = (source.T @ delta).sum(axis=0)
             if has("bias over everything", i):
                 d_bias = np.asarray(delta.sum())
             if has("bias over units", i):
@@ -248,6 +250,8 @@ class Reference:
             delta = output - self.y
             return delta * ACTIVATIONS["sigmoid"][1](z) if activation == "sigmoid" else delta * output * (1 - output)
         d_output = LOSSES[name].gradient(output, self.y)
+        if ("softmax diagonal", -1) in made:
+            return d_output * output * (1 - output)
         if activation == "softmax":
             return output * (d_output - (d_output * output).sum(axis=1, keepdims=True))
         return d_output * self._derivative(last, z, output, made)
@@ -357,6 +361,8 @@ def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) ->
     yield Mistake("difference")
     yield Mistake("output derivative missing")
     yield Mistake("output derivative extra")
+    if activation == "softmax":
+        yield Mistake("softmax diagonal")
     if activation not in ("softmax", "identity"):
         yield Mistake("derivative after", last)
         yield Mistake("derivative not from value", last)
@@ -382,6 +388,7 @@ def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) ->
         yield Mistake("l2 forgotten")
         for i in range(last + 1):
             yield Mistake("l2 forgotten", i)
+    yield Mistake("bias through the input")
     for i in range(last + 1):
         yield Mistake("bias over everything", i)
         yield Mistake("bias over units", i)
