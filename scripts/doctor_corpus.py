@@ -348,7 +348,7 @@ class _Writer:
         product = f"{delta} @ {before}.T" if s.columns else f"{before}.T @ {delta}"
         lines = [f"dW{i} = {product} / m", f"db{i} = np.sum({delta}, axis={axis}, keepdims=True) / m"]
         lines = self.in_parameters(i, lines, axis)
-        if s.l2 and self.fault != "L2 not in the gradient" or self.fault == "L2 not in the loss":
+        if (s.l2 and self.fault != "L2 not in the gradient") or self.fault == "L2 not in the loss":
             lines.append(f"dW{i} = dW{i} + 0.1 * {self.w(i)}")
         if self.fault == "L2 on the biases":
             lines.append(f"db{i} = db{i} + 0.1 * {self.b(i)}")
@@ -416,7 +416,9 @@ class _Writer:
         if s.style == "arguments":
             gradients = ", ".join(f"d{letter}{i}" for letter, i in pairs)
             body = [f"{letter}{i} = {letter}{i} - alpha * d{letter}{i}" for letter, i in pairs]
-            return self.define("update_params", f"{self.passed()}, {gradients}, alpha", [*body, f"return {self.passed()}"])
+            return self.define(
+                "update_params", f"{self.passed()}, {gradients}, alpha", [*body, f"return {self.passed()}"]
+            )
         if s.style == "dict":
             body = ["for key in params:", '    params[key] = params[key] - alpha * grads["d" + key]', "return params"]
         else:
@@ -439,7 +441,9 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for i, (shape, fault, source) in enumerate(corpus()):
-        (folder / f"{i:04d}.py").write_text(f"# {shape.name}: {fault.name if fault else 'right'}\n{source}", encoding="utf-8")
+        (folder / f"{i:04d}.py").write_text(
+            f"# {shape.name}: {fault.name if fault else 'right'}\n{source}", encoding="utf-8"
+        )
     print(f"{folder}: {i + 1} programs")
 
 

@@ -42,7 +42,19 @@ ALLOWED = {
         "training",
     },
     "__main__": {"cli"},
-    "__init__": {"errors", "two_layer", "nn", "data", "model", "files", "parallel", "training", "recipes", "estimator"},
+    "__init__": {
+        "errors",
+        "two_layer",
+        "doctor",
+        "nn",
+        "data",
+        "model",
+        "files",
+        "parallel",
+        "training",
+        "recipes",
+        "estimator",
+    },
 }
 NUMPY_ALONE = {"two_layer": {"numpy", "matplotlib"}, "nn": {"numpy"}}
 STANDARD_LIBRARY_OF_NN = {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chainrule.data.streams import Batches as Batches
     from chainrule.data.streams import Shards as Shards
     from chainrule.data.streams import endless_digits as endless_digits
+    from chainrule.doctor.diagnosis import diagnose as diagnose
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.estimator import NetworkClassifier as NetworkClassifier
     from chainrule.files.mlp_classifier import from_mlp_classifier as from_mlp_classifier
@@ -86,6 +87,7 @@ _HOMES = {
     "data.photo": ("Page", "read_page", "read_photo"),
     "data.preparation": ("Preparation", "one_hot", "split"),
     "data.streams": ("Batches", "Shards", "endless_digits"),
+    "doctor.diagnosis": ("diagnose",),
     "errors": ("ChainruleError",),
     "files.mlp_classifier": ("from_mlp_classifier",),
     "files.model_file": ("SHIPPED_MODEL", "load_model", "save_model"),

@@ -32,7 +32,7 @@ good it is, `chainrule predict photo.png` reads a digit, and `chainrule show mis
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
-_COMMANDS: dict[str, Callable[..., None]] = {
+_COMMANDS: dict[str, Callable[..., int | None]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if launched()[0]:
         be_silent()
     try:
-        app(
+        answer = app(
             sys.argv[1:] if arguments is None else arguments,
             exit_on_error=False,
             print_error=False,
-            result_action="return_none",
+            result_action="return_value",
         )
     except ChainruleError as error:
         return _complain(str(error), error.exit_code)
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("Interrupted.", 130)
     except BrokenPipeError:
         return 1
-    return 0
+    return answer if isinstance(answer, int) else 0
 
 
 def _complain(message: str, exit_code: int) -> int:

@@ -22,7 +22,7 @@ from chainrule.errors import InputError
 Array = NDArray[Any]
 
 
-class CannotBind(InputError):
+class CannotBindError(InputError):
     """There is nothing to give to an argument."""
 
 
@@ -90,9 +90,7 @@ class Calls:
             keywords = {k.arg: n for k in call.keywords if k.arg and (n := _name(k.value))}
             self.sites.setdefault(name, []).append(CallSite([_name(a) for a in call.args], keywords, targets))
 
-    def call(
-        self, name: str, function: Callable[..., Any], known: Environment, fallback: tuple[str, ...] = ()
-    ) -> Any:
+    def call(self, name: str, function: Callable[..., Any], known: Environment, fallback: tuple[str, ...] = ()) -> Any:
         """Call a function, and bind what it returns.
 
         Parameters
@@ -134,7 +132,7 @@ class Calls:
             if not found and spare and spare[0] in known.by_role:
                 found = [known.by_role[spare.pop(0)]]
             if not found:
-                raise CannotBind(f"nothing is known to give to `{parameter.name}` of `{name}`")
+                raise CannotBindError(f"nothing is known to give to `{parameter.name}` of `{name}`")
             if parameter.kind is parameter.KEYWORD_ONLY or len(arguments) < i:
                 options[parameter.name] = found[0]
             else:
@@ -145,9 +143,7 @@ class Calls:
         """What an argument may be given, the best first."""
         names = [name]
         for site in self.sites.get(function, []):
-            alias = site.keywords.get(name) or (
-                site.arguments[position] if position < len(site.arguments) else None
-            )
+            alias = site.keywords.get(name) or (site.arguments[position] if position < len(site.arguments) else None)
             if alias:
                 names.append(alias)
         for candidate in names:

@@ -165,9 +165,7 @@ def explain(
             diagnosis = explain_alone(
                 finding.name, np.asarray(given[finding.name], float), true[finding.name], theta, true, names
             )
-        explained.append(
-            Finding(finding.name, finding.verdict, finding.relative_error, finding.compared, diagnosis)
-        )
+        explained.append(Finding(finding.name, finding.verdict, finding.relative_error, finding.compared, diagnosis))
     return Report(tuple(explained), tuple(dict.fromkeys(f.diagnosis for f in explained if f.diagnosis is not None)))
 
 
@@ -179,7 +177,7 @@ def _judge(
     if not np.isfinite(given).all():
         return Finding(name, WRONG, 1.0, given.size)
     if given.shape != array.shape:
-        if given.size != array.size or given.ndim == array.ndim == 2 and 1 not in array.shape:
+        if given.size != array.size or (given.ndim == array.ndim == 2 and 1 not in array.shape):
             return Finding(name, WRONG, 1.0, 0)
         given = given.reshape(array.shape)
     chosen = (
@@ -234,8 +232,8 @@ def _restored(parameters: Given, keys: list[Any]) -> Callable[[Parameters], Any]
 def _named(given: Given, keys: list[Any], parameters: Given) -> dict[str, Array]:
     if isinstance(parameters, Mapping) != isinstance(given, Mapping):
         raise ShapeError(
-            f"The gradients are a {type(given).__name__} and the parameters a {type(parameters).__name__}; expected the "
-            "same layout."
+            f"The gradients are a {type(given).__name__} and the parameters a {type(parameters).__name__}; expected "
+            "the same layout."
         )
     missing = [key for key in keys if (key not in given if isinstance(given, Mapping) else key >= len(given))]
     if missing:

@@ -13,6 +13,7 @@ Nocedal & Wright, Numerical Optimization (2006), section 8.1.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,15 +79,13 @@ def directional(loss: Loss, parameters: Parameters, direction: Mapping[str, Arra
         left, right = at(-h), at(h)
         rounding = 4 * np.finfo(np.float64).eps * max(abs(left), abs(right), abs(here)) / h
         slopes.append(((right - left) / (2 * h), (right - here) / h - (here - left) / h, rounding))
-    pairs = [
-        (abs(fine[0] - coarse[0]) + fine[2], fine) for coarse, fine in zip(slopes[:-1], slopes[1:], strict=True)
-    ]
+    pairs = [(abs(fine[0] - coarse[0]) + fine[2], fine) for coarse, fine in itertools.pairwise(slopes)]
     error, best = min(pairs, key=lambda pair: pair[0] if np.isfinite(pair[0]) else np.inf)
-    size = max(abs(best[0]), 1e-12)
+    size = max(abs(best[0]), max(abs(bend) for _, bend, _ in slopes) / 2, 1e-12)  # of the slope to either side
     bends = [abs(bend) for _, bend, rounding in slopes if rounding < _ROUGH * size]
     # A curve's bend shrinks with the step, a kink's stays.
     smooth = not bends or bends[-1] <= _ROUGH * size or bends[-1] < 0.2 * max(bends)
-    return Slope(best[0], error, smooth and bool(np.isfinite(error)) and error <= 0.01 * size + 1e-7)
+    return Slope(best[0], error, bool(smooth and np.isfinite(error) and error <= 0.01 * size + 1e-7))
 
 
 def entry(loss: Loss, parameters: Parameters, name: str, index: int) -> Slope:

@@ -24,7 +24,8 @@ from chainrule.doctor.diagnosis import KINK, RIGHT, ROUNDING, WRONG, Finding, Re
 from chainrule.doctor.differences import Parameters
 from chainrule.doctor.hypotheses import Diagnosis, alike, explain_together, factor_names, in_words
 from chainrule.doctor.layers import examine_layers, is_layer
-from chainrule.doctor.pieces import examine_pieces
+from chainrule.doctor.names import DERIVATIVE
+from chainrule.doctor.pieces import Pieces, examine_pieces
 from chainrule.doctor.programs import Chosen, ClassProgram, Examples, Program, Step, find_programs
 from chainrule.doctor.reference import LOSSES, USUAL, USUAL_OTHERWISE, Reference, identify
 from chainrule.doctor.source import Source, execute_definitions, read_source
@@ -121,9 +122,9 @@ def _examine(source: Source, chosen: Chosen) -> Examination:
     result.fragile += pieces.fragile
     best, reasons = _best_way(source, calls, chosen)
     if best is None:
-        if not pieces.examined or any((chosen.init, chosen.forward, chosen.backward)):
+        if not result.wrong and not _only_pieces(source, pieces):
             raise InputError(f"{source.path} could not be examined: {_shortest(reasons)}")
-        result.fragile.append(f"Only pieces were examined ({', '.join(pieces.examined)}): {_shortest(reasons)}")
+        result.network = f"only pieces: {', '.join(f'`{name}`' for name in pieces.examined)}"
         return result
     result.network = _described(best)
     result.findings, result.diagnoses = best.report.findings, best.report.diagnoses
@@ -133,6 +134,13 @@ def _examine(source: Source, chosen: Chosen) -> Examination:
         result.wrong += wrong
     result.fragile += fragile
     return result
+
+
+def _only_pieces(source: Source, pieces: Pieces) -> bool:
+    """Whether there is nothing in a file that could be a network."""
+    rest = [name for name in source.functions if name not in pieces.examined and not DERIVATIVE.search(name)]
+    classes = [name for name in source.classes if f"class {name}" not in pieces.examined]
+    return bool(pieces.examined) and not rest and not classes
 
 
 def _shortest(reasons: Sequence[str]) -> str:
@@ -281,7 +289,7 @@ def _own_losses(program: Program, theta: Parameters, examples: Examples) -> list
         program.loss_name = name
         try:
             value = program.loss(theta, examples)
-        except Exception:  # noqa: S112 - a loss that cannot be called is none
+        except Exception:
             continue
         if math.isfinite(value) and value != 0:
             found.append(_LossOption(name, _LossOf(program, examples, name), (1.0,), assumed=False))
@@ -320,7 +328,7 @@ def _most_fitting(
     """The one assumed loss, and the one scale, under which the fewest gradients are wrong by the reference."""
     layout = _layout(theta, examples) or []
     n = len(examples.x)
-    counts = []
+    counts: list[tuple[int, int, _LossOption]] = []
     for option in options:
         true = replace(reference, loss=option.name).gradients()
         for scale in option.scales:
@@ -369,7 +377,7 @@ def _shape_notes(gradients: dict[str, Array], theta: Parameters) -> list[str]:
 def _lenient(
     judged: Judged, program: Program, examples: Examples, theta: Parameters, step: Step, reference: Reference
 ) -> Judged:
-    """A loss that is only printed, as the mean over examples *and* classes, may differ by that from what is descended."""
+    """A loss that is only printed, as the mean over examples *and* classes, may differ by that from the gradient's."""
     n, c = examples.y.shape
     squares = LOSSES["squares"].value(step.output, examples.y) / (n * c)
     program.loss_name = judged.loss
@@ -438,7 +446,22 @@ def _with_loss(reference: Reference, judged: Judged, program: Program, theta: Pa
         for name in ("cross-entropy", "binary cross-entropy", "half the squares"):
             rest = value - LOSSES[name].value(output, y) * scale
             strength = 2 * rest / squares
-            for nice in (0.1, 0.1 / n, 0.2, 0.2 / n, 0.01, 0.001, 0.05, 0.5, 0.02, 0.002, 0.01 / n, 0.001 / n, 1e-4, 0.7):
+            for nice in (
+                0.1,
+                0.1 / n,
+                0.2,
+                0.2 / n,
+                0.01,
+                0.001,
+                0.05,
+                0.5,
+                0.02,
+                0.002,
+                0.01 / n,
+                0.001 / n,
+                1e-4,
+                0.7,
+            ):
                 if math.isclose(strength, nice, rel_tol=1e-6):
                     return replace(reference, loss=name, l2=strength / (scale * n))
     return reference
@@ -498,9 +521,7 @@ def _recognise(theta: Parameters, examples: Examples, step: Step) -> Reference |
     return found if found is not None else _with_masks(weights, biases, examples, step)
 
 
-def _with_masks(
-    weights: list[Array], biases: list[Array | None], examples: Examples, step: Step
-) -> Reference | None:
+def _with_masks(weights: list[Array], biases: list[Array | None], examples: Examples, step: Step) -> Reference | None:
     """The same with masks that the forward pass left behind."""
     n = len(examples.x)
     masks: list[list[Array]] = []
@@ -553,11 +574,13 @@ def _update_and_start(judged: Judged) -> tuple[list[str], list[str]]:
     with contextlib.suppress(Exception):
         step = program.step(theta, examples)
         if step.updated:
-            moves = {n: np.asarray(step.updated[n]) - theta[n] for n in theta if step.updated[n].shape == theta[n].shape}
+            moves = {
+                n: np.asarray(step.updated[n]) - theta[n] for n in theta if step.updated[n].shape == theta[n].shape
+            }
             spread = [n for n in theta if step.updated[n].shape != theta[n].shape]
             wrong += [
-                f"`{program.update_name}` changes the shape of {n} from {theta[n].shape} to {step.updated[n].shape}: its "
-                "gradient is spread. Sum with keepdims=True."
+                f"`{program.update_name}` changes the shape of {n} from {theta[n].shape} to {step.updated[n].shape}: "
+                "its gradient is spread. Sum with keepdims=True."
                 for n in spread
             ]
             slope = sum(float(np.vdot(moves[n], step.gradients[n].reshape(theta[n].shape))) for n in moves)
@@ -587,8 +610,8 @@ def _initialisation(program: Program, examples: Examples) -> list[str]:
             loss = LOSSES["cross-entropy"].value(output, examples.y) / len(x)
             if loss > 3 * math.log(last_classes):
                 found.append(
-                    f"The first loss is {loss:.3g}, and ln {last_classes} = {math.log(last_classes):.3g} is what knowing "
-                    "nothing costs: the initial weights are too large. Scale them by √(2 / inputs)."
+                    f"The first loss is {loss:.3g}, and ln {last_classes} = {math.log(last_classes):.3g} is what "
+                    "knowing nothing costs: the initial weights are too large. Scale them by √(2 / inputs)."
                 )
     return found
 

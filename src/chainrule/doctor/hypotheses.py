@@ -279,7 +279,9 @@ def explain_together(
     singles = []
     for mistake in mistakes_of(reference, rate, dict(names)):
         made = _made(reference, mistake)
-        if made is None or all(alike(a, b) for pair in zip(made, right, strict=True) for a, b in zip(*pair, strict=True)):
+        if made is None or all(
+            alike(a, b) for pair in zip(made, right, strict=True) for a, b in zip(*pair, strict=True)
+        ):
             continue  # a mistake that changes nothing here explains nothing
         singles.append(mistake)
         for scale in scales:
@@ -331,7 +333,7 @@ def _same_bias(given: Array, made: Array, floor: float, units: int) -> bool:
     return False
 
 
-_LETTERS = "zero one two three four five six seven eight nine".split()
+_LETTERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float], columns: bool) -> Diagnosis:
@@ -377,7 +379,7 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             "activations",
         ),
         "derivative after": (
-            f"The derivative of {activation} in layer {layer} is taken of A{layer}, its output, as if that were Z{layer}.",
+            f"The derivative of {activation} in layer {layer} is taken of its output, as if that were Z{layer}.",
             f"derivative(A{layer}) → derivative(Z{layer}); for sigmoid, A{layer} * (1 − A{layer}) is it already",
             "activations",
         ),
@@ -389,8 +391,7 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             "activations",
         ),
         "derivative from gradient": (
-            f"The derivative of {activation} in layer {layer} is taken of the gradient that comes back, and not of "
-            f"Z{layer}.",
+            f"The derivative of {activation} in layer {layer} is taken of what comes back, and not of Z{layer}.",
             f"derivative(dA{layer}) → derivative(Z{layer})",
             "activations",
         ),
@@ -415,8 +416,7 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             "softmax-and-cross-entropy",
         ),
         "output derivative extra": (
-            f"A − Y already contains the derivative of the {reference.layers[-1].activation}; it is multiplied by it once "
-            "more.",
+            f"A − Y already contains the derivative of the {reference.layers[-1].activation}; it is there twice.",
             "dZ = A − Y, and nothing more",
             "softmax-and-cross-entropy",
         ),
@@ -433,6 +433,11 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
         "untransposed": (
             f"On the way back W{layer} is not transposed.",
             f"dZ{layer} goes back as {'W.T @ dZ' if columns else 'dZ @ W.T'}",
+            "a-dense-layer",
+        ),
+        "transposed": (
+            f"The gradient of W{layer} is transposed.",
+            "swap the factors of the product: (A B)ᵀ = Bᵀ Aᵀ",
             "a-dense-layer",
         ),
         "unactivated input": (
@@ -471,7 +476,11 @@ def in_words(mistake: Mistake, reference: Reference, names: Mapping[str, float],
             "optimizers",
         ),
         "weight zero": (f"The gradient of W{layer} is zero.", f"compute it from dZ{layer}", "a-dense-layer"),
-        "bias zero": (f"The gradient of b{layer} is zero.", f"np.sum(dZ{layer}, axis={axis}, keepdims=True)", "a-dense-layer"),
+        "bias zero": (
+            f"The gradient of b{layer} is zero.",
+            f"np.sum(dZ{layer}, axis={axis}, keepdims=True)",
+            "a-dense-layer",
+        ),
     }
     sentence, line, anchor = table[mistake.kind]
     code = "zero" if mistake.kind in ("weight zero", "bias zero") else mistake.kind

@@ -27,7 +27,7 @@ from chainrule.doctor.source import Source
 Array = NDArray[Any]
 
 _UPSTREAM = {"dout", "dvalues", "gradoutput", "outputgradient", "outputerror", "error", "upstream", "dy", "da", "dz",
-             "delta", "grad", "gradient", "dloss", "gradient", "g", "dl", "dldy", "dlda", "outgrad", "d", "err"}  # fmt: skip
+             "delta", "grad", "gradient", "dloss", "g", "dl", "dldy", "dlda", "outgrad", "d", "err"}  # fmt: skip
 
 
 def is_layer(cls: type) -> bool:
@@ -52,20 +52,22 @@ def examine_layers(source: Source, calls: Calls, pieces: Pieces) -> None:
             try:
                 _examine(cls, source, calls, pieces)
             except Exception as error:
-                pieces.fragile.append(f"class `{cls.__name__}` could not be tried: {type(error).__name__}: {error}"[:200])
+                pieces.fragile.append(
+                    f"class `{cls.__name__}` could not be tried: {type(error).__name__}: {error}"[:200]
+                )
 
 
 def _examine(cls: type, source: Source, calls: Calls, pieces: Pieces) -> None:
     known = Environment(by_role={"inputs": 5, "outputs": 4, "hidden": 4, "sizes": [5, 4], "rate": RATE, "seed": 0,
                                  "keep": 0.8, "drop": 0.2, "l2": 0.0})  # fmt: skip
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     layer = calls.call(cls.__name__, cls, known, ("inputs", "outputs"))
     forward, backward = _method(cls, FORWARD) or "", _method(cls, BACKWARD) or ""
     rng = np.random.default_rng(2)
     for x in (rng.standard_normal((3, 5)), rng.standard_normal((5, 3)), rng.standard_normal((5, 1))):
         try:
             out = np.asarray(_call(layer, forward, x))
-        except Exception:  # noqa: S112 - the other convention then
+        except Exception:
             continue
         _judge(cls.__name__, layer, forward, backward, x, out, pieces)
         return
@@ -73,7 +75,7 @@ def _examine(cls: type, source: Source, calls: Calls, pieces: Pieces) -> None:
 
 
 def _call(layer: Any, forward: str, x: Array) -> Any:
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     return getattr(copy.deepcopy(layer), forward)(x.copy())
 
 
@@ -97,7 +99,7 @@ def _judge(name: str, layer: Any, forward: str, backward: str, x: Array, out: Ar
     theta = {n: v for n, v in theta.items() if loss(values | {n: v + 1.0}) != here}
     values = theta | {"x": x}
     working = made(values)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     getattr(working, forward)(x.copy())
     rate = _rate_of(working) or RATE
     arguments = [c.copy()]
@@ -108,7 +110,9 @@ def _judge(name: str, layer: Any, forward: str, backward: str, x: Array, out: Ar
     given = _given(theta, working, rate)
     first = returned[0] if isinstance(returned, tuple) else returned
     if first is None:
-        first = next((a for n, a in _attributes(working, "") if plain(n) in ("dinputs", "dx", "dinput", "gradinput")), None)
+        first = next(
+            (a for n, a in _attributes(working, "") if plain(n) in ("dinputs", "dx", "dinput", "gradinput")), None
+        )
     judged = dict(given)
     if isinstance(first, np.ndarray) and first.shape == x.shape:
         judged["x"] = first
@@ -121,22 +125,27 @@ def _judge(name: str, layer: Any, forward: str, backward: str, x: Array, out: Ar
     if not chosen:
         return
     pieces.examined.append(f"class {name}")
-    whole_loss = lambda v: loss(values | v)  # noqa: E731
+
+    def whole_loss(v: Parameters) -> float:
+        return loss(values | v)
+
     findings = compare(whole_loss, chosen, judged, np.random.default_rng(0))
     # A layer may take the mean over its batch itself.
-    n = next((k for k in (3, 1) if k in x.shape), 1)
-    for scale in (1 / n, float(n)):
+    m = next((k for k in (3, 1) if k in x.shape), 1)
+    for scale in (1 / m, float(m)):
         if any(f.verdict == WRONG for f in findings):
             scaled = {k: (v / scale if k != "x" else v) for k, v in judged.items()}
             again = compare(whole_loss, chosen, scaled, np.random.default_rng(0))
             if sum(f.verdict == WRONG for f in again) < sum(f.verdict == WRONG for f in findings):
                 findings, judged = again, scaled
-    report = explain(findings, whole_loss, chosen, judged, factor_names(n, rate))
+    report = explain(findings, whole_loss, chosen, judged, factor_names(m, rate))
     for finding in report.findings:
         if finding.verdict == WRONG:
             why = f" {finding.diagnosis.sentence} {finding.diagnosis.line}." if finding.diagnosis else ""
             what = "input" if finding.name == "x" else finding.name
-            pieces.wrong.append(f"class `{name}`: what `{backward}` gives for its {what} is no derivative of `{forward}`.{why}")
+            pieces.wrong.append(
+                f"class `{name}`: what `{backward}` gives for its {what} is no derivative of `{forward}`.{why}"
+            )
 
 
 def _given(theta: Parameters, working: Any, rate: float) -> dict[str, Array]:

@@ -13,21 +13,23 @@ ROLES: dict[str, str] = {
     "sample samples xi inputlayer inputvector trainingdata traindata trainimages trainingimages xinput inp inputx "
     "xdata datax trainingset trainset batchimages minibatchx xmini xmb traininputs xflat",
     "y": "y ys ytrain trainy label labels target targets t ytrue truth ybatch batchy yb expected onehoty yonehot "
-    "trueoutput desired ytarget actual groundtruth correct lab yenc yoh oneh onehot onehotlabels trainlabels expectedoutput "
-    "traininglabels targetoutput desiredoutput yi yvec ylabel ylabels outputexpected ydata batchlabels yhot trueY truelabels "
-    "truelabel targetvector targetsoneh trainoutputs ymini ymb yactual gt ygt trainingoutputs yonehotencoded yencoded",
+    "trueoutput desired ytarget actual groundtruth correct lab yenc yoh oneh onehot onehotlabels trainlabels "
+    "expectedoutput traininglabels targetoutput desiredoutput yi yvec ylabel ylabels outputexpected ydata batchlabels "
+    "yhot truelabels truelabel targetvector targetsoneh trainoutputs ymini ymb yactual gt ygt "
+    "trainingoutputs yonehotencoded yencoded",
     "m": "m numexamples nsamples numsamples batchsize bs msize ntrain samplesize mtrain nexamples nbatch bsz numtrain "
     "examples minibatchsize datasize numdata samplescount",
     "rate": "alpha lr learningrate eta rate stepsize lrate learnrate learning alfa learningspeed lrn gamma step l_rate",
     "l2": "lambd lambda lam reg regularization l2 weightdecay lmbda regstrength l2lambda regularizationstrength l2reg "
     "regparam lambdareg",
-    "sizes": "layerdims layersdims sizes layersizes layers dims architecture topology units neurons structure layerunits "
-    "nnarchitecture shape layersize layernodes netsize networksize nodes layerlist layersshape networkshape nnshape",
+    "sizes": "layerdims layersdims sizes layersizes layers dims architecture topology units neurons structure "
+    "layerunits nnarchitecture shape layersize layernodes netsize networksize nodes "
+    "layerlist layersshape networkshape nnshape",
     "inputs": "nx inputsize inputdim inputnodes ninput nin inputunits d numinputs numfeatures nfeatures indim nin0 "
     "inputlayersize infeatures inputneurons ninputs inputshape insize numinput n0 inputlayernodes inputlayerneurons "
     "sizein insizes dimin dim fanin numpixels featuresnum in_ inputlen",
-    "hidden": "nh hiddensize hidden hiddenunits hiddennodes numhidden nhidden hiddendim hiddenneurons hiddenlayersize h "
-    "hiddens nhiddens hid hiddenlayer hiddenlayernodes hiddenlayerneurons numhiddenunits n1 nneurons nunits width "
+    "hidden": "nh hiddensize hidden hiddenunits hiddennodes numhidden nhidden hiddendim hiddenneurons hiddenlayersize "
+    "h hiddens nhiddens hid hiddenlayer hiddenlayernodes hiddenlayerneurons numhiddenunits n1 nneurons nunits width "
     "hiddensize1 hidden1 h1 nh1 hiddendim1 hiddenlayer1 hiddenunits1 hidden1size hiddenlayer1size hiddennodes1",
     "hidden2": "hiddensize2 hidden2 h2 nh2 hiddendim2 hiddenlayer2 hiddenunits2 hidden2size n2 hiddenlayer2size "
     "hiddennodes2",
@@ -53,17 +55,19 @@ ROLES: dict[str, str] = {
 }
 _ROLE_OF = {name: role for role, names in reversed(ROLES.items()) for name in names.replace("_", "").lower().split()}
 _SHORT = ("in", "t", "s")
-_AFFIXES = ("list", "array", "arr", "vector", "vec", "batch", "matrix", "mat", "data", "mini", "curr", "current", "single",
-            "my", "the", "this", "train", "np", "new", "raw", "flat", "norm", "scaled")  # fmt: skip
+_AFFIXES = ("list", "array", "arr", "vector", "vec", "batch", "matrix", "mat", "data", "mini", "curr", "current",
+            "single", "my", "the", "this", "train", "np", "new", "raw", "flat", "norm", "scaled")  # fmt: skip
 _GRADIENT_MARKS = ("gradient", "derivative", "delta", "nabla", "grads", "grad", "del", "d")
 
 INIT = re.compile(r"init|^(create|make|build|random|generate|setup|new|get)\w*(param|weight|net|model|theta)", re.I)
-FORWARD = re.compile(r"forward|feed|fwd|forw|prop(agate)?$|predict_?prob|^model$|compute_?output|^run$|^net(work)?$", re.I)
+FORWARD = re.compile(
+    r"forward|feed|fwd|forw|prop(agate)?$|predict_?prob|^model$|compute_?output|^run$|^net(work)?$", re.I
+)
 BACKWARD = re.compile(r"back|bwd|bprop|gradients?$|^grad|grads$|compute_?grad|calc\w*grad|get_?grad|derivs$", re.I)
 UPDATE = re.compile(r"update|optimi[sz]e|apply|sgd_?step|^step$|gd_?step|take_?step|adjust", re.I)
 LOSS = re.compile(r"loss|cost|entropy|^nll|mse|^sse$|squared|objective|^error|_error$|^ce$|^bce$|criterion", re.I)
 ONE_HOT = re.compile(r"one_?hot|onehot|to_?categorical|binari[sz]e|encode|vectori[sz]ed_result", re.I)
-DERIVATIVE = re.compile(r"(deriv|prime|grad|backward|_d$|^d_?|_?der$|delta|dash|bwd)", re.I)
+DERIVATIVE = re.compile(r"(derivative|deriv|prime|grad|backward|_d$|^d_?|_?der$|delta|dash|bwd)", re.I)
 TRAINING = re.compile(r"^(train|fit|gradient_?descent|sgd|main|run_?training|learn|l_layer_model|nn_model)", re.I)
 
 

@@ -16,7 +16,9 @@ from chainrule.doctor.source import Source
 
 Array = NDArray[Any]
 
-_ACTIVATION = re.compile(r"^(leaky_?relu|relu|sigmoid|sigm|tanh|logistic|softplus|elu|swish|gelu|activation|act|sig)$", re.I)
+_ACTIVATION = re.compile(
+    r"^(leaky_?relu|relu|sigmoid|sigm|tanh|logistic|softplus|elu|swish|gelu|activation|act|sig)$", re.I
+)
 _SOFTMAX = re.compile(r"^_?(stable_?)?soft_?max$", re.I)
 #: Where derivatives are tried: no kink, and both signs.
 _POINTS = np.array([[-2.3, -0.7, 0.4], [1.1, 2.6, -1.4]])
@@ -35,7 +37,7 @@ class Pieces:
 def examine_pieces(source: Source) -> Pieces:
     """Examine every activation, softmax and one_hot of a file."""
     pieces = Pieces()
-    functions = dict(source.functions)
+    functions: dict[str, Callable[..., Any]] = dict(source.functions)
     for cls in source.classes.values():
         functions |= {n: f.__func__ for n, f in vars(cls).items() if isinstance(f, staticmethod)}
         functions |= {
@@ -48,7 +50,7 @@ def examine_pieces(source: Source) -> Pieces:
         for examine in (_softmax, _one_hot):
             try:
                 examine(name, function, pieces)
-            except Exception:  # noqa: S112 - it takes other arguments than such a function does
+            except Exception:
                 continue
     _activations(functions, pieces)
     return pieces
@@ -121,8 +123,8 @@ def _one_hot(name: str, function: Callable[..., Any], pieces: Pieces) -> None:
     pieces.examined.append(name)
     if shapes[0] != shapes[1]:
         pieces.fragile.append(
-            f"`{name}` makes as many classes as the largest label in the batch: a batch without the last class gets the "
-            "wrong shape. Give it the number of classes."
+            f"`{name}` makes as many classes as the largest label in the batch: a batch without the last class gets "
+            "the wrong shape. Give it the number of classes."
         )
 
 
@@ -139,7 +141,7 @@ def _activations(functions: dict[str, Callable[..., Any]], pieces: Pieces) -> No
             slope = (np.asarray(function(_POINTS + _STEP), float) - np.asarray(function(_POINTS - _STEP), float)) / (
                 2 * _STEP
             )
-        except Exception:  # noqa: S112
+        except Exception:
             continue
         if values.shape != _POINTS.shape:
             continue

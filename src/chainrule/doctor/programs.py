@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.doctor.binding import Calls, CannotBind, Environment, leaves, replaced
+from chainrule.doctor.binding import Calls, CannotBindError, Environment, leaves, replaced
 from chainrule.doctor.names import (
     BACKWARD,
     DERIVATIVE,
@@ -172,7 +172,7 @@ class Program:
 
     def reseed(self) -> None:
         """Every run draws the same."""
-        np.random.seed(0)  # noqa: NPY002 - the code examined uses it
+        np.random.seed(0)
         random.seed(0)
         for generator, state in self._generators:
             generator.bit_generator.state = copy.deepcopy(state)
@@ -190,7 +190,9 @@ class Program:
                       for _, inner in leaves(part, "")]  # fmt: skip
             found = [("", out) for inner in nested if (out := examples.output(inner)) is not None]
         if not found:
-            raise InputError(f"`{self.names['forward']}` returned nothing of the shape of {examples.y.shape[1]} outputs")
+            raise InputError(
+                f"`{self.names['forward']}` returned nothing of the shape of {examples.y.shape[1]} outputs"
+            )
         activated = [pair for pair in found if not pair[0].startswith(("z", "logit"))] or found
         return activated[-1][1] if activated[0][0] in ("", "z") or len(activated) > 1 else activated[0][1]
 
@@ -250,7 +252,9 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Array]]:
 
 
 def _may_be(gradient: Array, parameter: Array) -> bool:
-    return gradient.size in (1, parameter.size) or gradient.ndim <= 2 and set(gradient.shape) & set(parameter.shape) != set()
+    return gradient.size in (1, parameter.size) or (
+        gradient.ndim <= 2 and set(gradient.shape) & set(parameter.shape) != set()
+    )
 
 
 def _same_name(gradient: str, parameter: str) -> bool:
@@ -279,7 +283,7 @@ class FunctionProgram(Program):
 
     def __init__(self, source: Source, calls: Calls, sizes: dict[str, Any], chosen: Chosen) -> None:
         super().__init__(source, calls, sizes)
-        functions = {name: f for name, f in source.functions.items()}
+        functions = source.functions
         self._global = chosen.init is None and not any(INIT.search(name) for name in functions)
         self.names = {
             "init": "" if self._global else _pick(functions, INIT, calls, chosen.init, "--init"),
@@ -297,7 +301,9 @@ class FunctionProgram(Program):
             self._raw = {n: v for n, v in source.namespace.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"
                          and v.ndim <= 2 and role_of(n) not in ("x", "y")}  # fmt: skip
             if not self._raw:
-                raise InputError("no function makes the parameters, and the file has none of its own. Name it: --init NAME")
+                raise InputError(
+                    "no function makes the parameters, and the file has none of its own. Name it: --init NAME"
+                )
             self.names["init"] = "its own arrays"
         else:
             self._raw = calls.call(
@@ -478,7 +484,9 @@ class ClassProgram(Program):
         methods = {n: f for n, f in vars(cls).items() if isinstance(f, (types.FunctionType, staticmethod, classmethod))}
         self.names = {"init": cls.__name__}
         self.names["forward"] = _pick_method(methods, calls, chosen.forward, FORWARD, r"query|predict|__call__")
-        self.names["backward"] = _pick_method(methods, calls, chosen.backward, BACKWARD, r"^train|^fit|update|learn|step")
+        self.names["backward"] = _pick_method(
+            methods, calls, chosen.backward, BACKWARD, r"^train|^fit|update|learn|step"
+        )
         self.loss_names = [n for n in _losses(methods, calls) if n not in self.names.values()]
         self._outer_losses = _losses(source.functions, calls)
         self.loss_names += self._outer_losses
@@ -561,10 +569,10 @@ class ClassProgram(Program):
             gradients = self._stored(instance)
         if gradients is None:
             after = dict(_attributes(instance, ""))
-            if all(np.array_equal(after.get(k), theta[k]) for k in theta):
+            if all(np.array_equal(after.get(k, ()), theta[k]) for k in theta):
                 self._call_update(instance, known)
                 after = dict(_attributes(instance, ""))
-            if all(np.array_equal(after.get(k), theta[k]) for k in theta):
+            if all(np.array_equal(after.get(k, ()), theta[k]) for k in theta):
                 raise InputError(f"`{name}` returned no gradients, stored none, and changed no parameter")
             gradients = {k: (theta[k] - after[k]) / self.rate for k in theta}
         return Step(output, gradients, known)
@@ -612,7 +620,9 @@ def _pick_method(methods: Mapping[str, Any], calls: Calls, chosen: str | None, p
     names = [n for n in names if n not in inner] or names
     names = names or [n for n in methods if re.search(otherwise, n, re.I)]
     if not names:
-        raise InputError(f"no method that goes {'forward' if pattern is FORWARD else 'back'}; found: {', '.join(methods)}")
+        raise InputError(
+            f"no method that goes {'forward' if pattern is FORWARD else 'back'}; found: {', '.join(methods)}"
+        )
     return names[0]
 
 
@@ -637,7 +647,7 @@ def _inside(value: Any, path: str) -> Iterator[tuple[str, Array]]:
 
 def _set(instance: Any, path: str, array: Array) -> None:
     """Put an array where `_attributes` found one."""
-    exec(f"instance.{path} = array", {}, {"instance": instance, "array": array})  # noqa: S102 - a path of our own
+    exec(f"instance.{path} = array", {}, {"instance": instance, "array": array})
 
 
 def _rate_of(instance: Any) -> float | None:
@@ -668,14 +678,14 @@ def find_programs(
         try:
             yield ClassProgram(source, calls, sizes, chosen, cls)
             found = True
-        except (InputError, CannotBind) as error:
+        except (InputError, CannotBindError) as error:
             reasons.append(f"class {cls.__name__}: {error}")
         except Exception as error:
             reasons.append(f"class {cls.__name__}: {type(error).__name__}: {error}")
     try:
         yield FunctionProgram(source, calls, sizes, chosen)
         found = True
-    except (InputError, CannotBind) as error:
+    except (InputError, CannotBindError) as error:
         reasons.append(str(error))
     except Exception as error:
         reasons.append(f"{type(error).__name__}: {error}")

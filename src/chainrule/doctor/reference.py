@@ -203,6 +203,8 @@ class Reference:
             d_bias = delta.sum(axis=0)
             if ("factor of weight", i) in made:
                 d_weight = d_weight * float(made["factor of weight", i])
+            if has("transposed", i) and d_weight.shape[0] == d_weight.shape[1]:
+                d_weight = d_weight.T
             if self.l2:
                 d_weight = d_weight + self.l2 * n * self.layers[i].weight
             if has("l2 forgotten", i) and self.l2:
@@ -249,6 +251,9 @@ class Reference:
         if ("output derivative extra", -1) in made:
             delta = output - self.y
             return delta * ACTIVATIONS["sigmoid"][1](z) if activation == "sigmoid" else delta * output * (1 - output)
+        fused = (activation, name) in (("softmax", "cross-entropy"), ("sigmoid", "binary cross-entropy"))
+        if fused and not {kind for kind, layer in made if layer in (-1, last)} & _BY_HAND:
+            return output - self.y  # the same without dividing by a p of 0
         d_output = LOSSES[name].gradient(output, self.y)
         if ("softmax diagonal", -1) in made:
             return d_output * output * (1 - output)
@@ -290,16 +295,12 @@ class Reference:
         return back * self._derivative(i, zs[i], a, made)
 
 
-def identify(
-    weights: list[Array], biases: list[Array | None], x: Array, y: Array, output: Array
-) -> Reference | None:
+def identify(weights: list[Array], biases: list[Array | None], x: Array, y: Array, output: Array) -> Reference | None:
     """The network of these layers whose outputs are these, or None if no activations give them."""
     names = list(ACTIVATIONS)
     for last in OUTPUTS:
         for hidden in _hidden_choices(names, len(weights) - 1):
-            layers = tuple(
-                Layer(w, b, a) for w, b, a in zip(weights, biases, (*hidden, last), strict=True)
-            )
+            layers = tuple(Layer(w, b, a) for w, b, a in zip(weights, biases, (*hidden, last), strict=True))
             reference = Reference(layers, x, y)
             with np.errstate(all="ignore"):
                 given = reference.forward()[1][-1]
@@ -323,6 +324,10 @@ def _hidden_choices(names: list[str], count: int) -> Iterator[tuple[str, ...]]:
 def with_loss(reference: Reference, loss: str) -> Reference:
     """The same network under another loss."""
     return replace(reference, loss=loss)
+
+
+#: Mistakes that are made in the derivative of the output itself.
+_BY_HAND = {"softmax diagonal", "other derivative", "derivative after", "derivative not from value"}
 
 
 def _family(loss: str) -> str:
@@ -376,6 +381,7 @@ def mistakes_of(reference: Reference, rate: float, factors: dict[str, float]) ->
     for i in range(1, last + 1):
         yield Mistake("updated weight", i, rate)
         yield Mistake("untransposed", i)
+        yield Mistake("transposed", i)
         yield Mistake("unactivated input", i)
         yield Mistake("error passed on", i)
     if any(mask is not None for mask in reference.masks):

@@ -29,7 +29,7 @@ _HARMLESS = {
 _LARGEST = 20 << 20
 
 
-class Untouchable(InputError):
+class UntouchableError(InputError):
     """The code used a package that is not here."""
 
 
@@ -42,7 +42,9 @@ class StandIn(types.ModuleType):
         return StandIn(f"{self.__name__}.{name}")
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        raise Untouchable(f"the code calls {self.__name__}, and {self.__name__.split('.')[0]} is not imported here")
+        raise UntouchableError(
+            f"the code calls {self.__name__}, and {self.__name__.split('.')[0]} is not imported here"
+        )
 
     def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
         return (object,)
@@ -158,7 +160,9 @@ def _parse_cells(path: Path, text: str) -> ast.Module:
         cells = json.loads(text)["cells"]
         codes = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is no Jupyter notebook: {type(error).__name__}. Save it once more as .ipynb.") from error
+        raise InputError(
+            f"{path} is no Jupyter notebook: {type(error).__name__}. Save it once more as .ipynb."
+        ) from error
     body: list[ast.stmt] = []
     for number, code in enumerate(codes, start=1):
         body += _parse(_without_magic(code), f"{path}, code cell {number}").body
@@ -170,7 +174,9 @@ def _without_magic(code: str) -> str:
     if code.lstrip().startswith("%%") and not code.lstrip().startswith(("%%time", "%%capture")):
         return ""
     lines = code.splitlines()
-    return "\n".join("pass" if line.strip()[:1] in ("%", "!", "?") and line == line.lstrip() else line for line in lines)
+    return "\n".join(
+        "pass" if line.strip()[:1] in ("%", "!", "?") and line == line.lstrip() else line for line in lines
+    )
 
 
 def _parse(code: str, where: str) -> ast.Module:
@@ -194,14 +200,16 @@ def execute_definitions(source: Source) -> None:
     for statement in source.tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             _import(statement, source.namespace)
-        elif isinstance(statement, ast.Try) and any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in statement.body):
+        elif isinstance(statement, ast.Try) and any(
+            isinstance(s, (ast.Import, ast.ImportFrom)) for s in statement.body
+        ):
             for inner in statement.body:
                 if isinstance(inner, (ast.Import, ast.ImportFrom)):
                     _import(inner, source.namespace)
         elif _defines(statement):
             try:
                 code = compile(ast.Module([statement], []), str(source.path), "exec")
-                exec(code, source.namespace)  # noqa: S102 - this is what the command says it does
+                exec(code, source.namespace)
             except Exception as error:
                 source.skipped.append(f"line {statement.lineno}: {type(error).__name__}: {error}"[:200])
 
@@ -221,7 +229,7 @@ def _import(statement: ast.Import | ast.ImportFrom, namespace: dict[str, Any]) -
             try:
                 exec(compile(ast.fix_missing_locations(ast.Module([one], [])), "import", "exec"), namespace)
                 continue
-            except Exception:  # noqa: S110 - a stand-in then says so when it is used
+            except Exception:
                 pass
         kind = Silent if root in _SILENT else StandIn
         if isinstance(statement, ast.Import):
@@ -254,9 +262,7 @@ def _is_simple(value: ast.expr) -> bool:
             return False
         if isinstance(value.func, ast.Attribute) and value.func.attr.startswith(("load", "genfrom", "from", "save")):
             return False
-    return all(
-        _is_simple(child) if isinstance(child, ast.expr) else True for child in ast.iter_child_nodes(value)
-    )
+    return all(_is_simple(child) if isinstance(child, ast.expr) else True for child in ast.iter_child_nodes(value))
 
 
 def _root(node: ast.expr) -> str | None:
