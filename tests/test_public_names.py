@@ -44,6 +44,7 @@ PUBLIC = [
     "accuracy",
     "confusion_matrix",
     "cross_entropy",
+    "diagnose",
     "endless_digits",
     "find_ranks",
     "find_recipe",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
+from chainrule.cli.check import check
 from chainrule.cli.console import be_silent, complain, note, write_utf8
 from chainrule.cli.data import data
 from chainrule.cli.doctor import doctor
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., int | None]] = {
     "data": data,
     "recipes": recipes,
     "doctor": doctor,
+    "check": check,
     "export": export,
     "import": import_model,
     "info": info,

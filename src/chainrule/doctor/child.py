@@ -94,8 +94,8 @@ def _from_json(path: Path, answer: dict[str, Any]) -> Examination:
     return Examination(str(path), fields["network"], findings, diagnoses, fields["wrong"], fields["fragile"])
 
 
-def _limit(seconds: int) -> None:
-    """As far as the system can."""
+def limit(seconds: int) -> None:
+    """Limit this process: processor time, memory, the size of files; as far as the system can."""
     try:
         import resource
     except ImportError:  # Windows has no such limits; the parent's clock remains
@@ -114,7 +114,7 @@ def main() -> None:
     """The child."""
     path, init, forward, backward, seconds = sys.argv[1:6]
     out = sys.stdout
-    _limit(int(seconds))
+    limit(int(seconds))
     try:
         examination = examine_here(Path(path), Chosen(init or None, forward or None, backward or None))
         answer: dict[str, Any] = {"doctor": dataclasses.asdict(examination)}

@@ -189,7 +189,9 @@ class Reference:
         zs, activations = self.forward()
         last = len(self.layers) - 1
         delta = self._output_delta(zs[last], activations[-1], made)
-        errors = {last: LOSSES[self.loss].gradient(activations[-1], self.y)}  # before each activation's derivative
+        errors = {}  # before each activation's derivative
+        if any(kind == "error passed on" for kind, _ in made):
+            errors[last] = LOSSES[self.loss].gradient(activations[-1], self.y)
         n = len(self.x)
         found: list[tuple[Array, Array]] = []
         weights = [layer.weight for layer in self.layers]
@@ -254,6 +256,8 @@ class Reference:
         fused = (activation, name) in (("softmax", "cross-entropy"), ("sigmoid", "binary cross-entropy"))
         if fused and not {kind for kind, layer in made if layer in (-1, last)} & _BY_HAND:
             return output - self.y  # the same without dividing by a p of 0
+        if ("softmax diagonal", -1) in made and name == "cross-entropy":
+            return -self.y * (1 - output)
         d_output = LOSSES[name].gradient(output, self.y)
         if ("softmax diagonal", -1) in made:
             return d_output * output * (1 - output)

@@ -157,7 +157,12 @@ def _in_its_line(task: Exercise, error: Exception) -> str:
 
 
 def expect(
-    result: Any, right: Any, wrong: Mapping[str, Any] | None = None, *, what: str = "The result", tolerance: float = 1e-8
+    result: Any,
+    right: Any,
+    wrong: Mapping[str, Any] | None = None,
+    *,
+    what: str = "The result",
+    tolerance: float = 1e-8,
 ) -> None:
     """Hold a result against the right one; `wrong` has hints, each with the value that earns it.
 
