@@ -10,7 +10,9 @@ run it.
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import json
 import os
 import sys
@@ -56,12 +58,32 @@ def run(path: Path, *, quick: bool) -> float:
     return seconds
 
 
+#: Which of a chapter's pictures stands in the README.
+PICTURES = (0, 2, 1, 3, 0, 0, 1, 3, 1, 2, 0, 0)
+
+
+def extract_pictures() -> None:
+    """One picture of each chapter, small: docs/pictures/course-01.png and on."""
+    from PIL import Image
+
+    for path, chosen in zip(notebooks([]), PICTURES, strict=True):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+        content = [data["image/png"] for data in outputs if "image/png" in data][chosen]
+        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            picture.convert("RGB").quantize(64).save(COURSE.parent / "docs" / "pictures" / f"course-{path.name[:2]}.png")
+
+
 def main() -> None:
     """Run them one after the other, and stop at the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="*", help="numbers: 05 07")
     parser.add_argument("--quick", action="store_true", help="on the small digits, keeping nothing")
+    parser.add_argument("--pictures", action="store_true", help="take one picture of each for the README, and run none")
     options = parser.parse_args()
+    if options.pictures:
+        extract_pictures()
+        return
     from nbclient.exceptions import CellExecutionError
 
     total = 0.0
