@@ -44,7 +44,9 @@ def run(path: Path, *, quick: bool) -> float:
     os.environ["CHAINRULE_COURSE"] = "quick" if quick else "whole"
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=MOST_SECONDS, kernel_name="python3", resources={"metadata": {"path": COURSE}}).execute()
+    NotebookClient(
+        notebook, timeout=MOST_SECONDS, kernel_name="python3", resources={"metadata": {"path": COURSE}}
+    ).execute()
     seconds = time.perf_counter() - start
     if not quick:
         for cell in notebook["cells"]:
@@ -71,7 +73,9 @@ def extract_pictures() -> None:
         outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
         content = [data["image/png"] for data in outputs if "image/png" in data][chosen]
         with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            picture.convert("RGB").quantize(64).save(COURSE.parent / "docs" / "pictures" / f"course-{path.name[:2]}.png")
+            picture.convert("RGB").quantize(64).save(
+                COURSE.parent / "docs" / "pictures" / f"course-{path.name[:2]}.png"
+            )
 
 
 def main() -> None:

@@ -18,7 +18,15 @@ CHAPTERS = ("02", "03", "05", "06")
 WIDTH, HEIGHT = 8.27, 11.69  # A4, in inches
 _COLUMNS, _TOP, _BOTTOM = (0.06, 0.52), 0.93, 0.03
 #: What matplotlib's mathematics lacks.
-_PLAIN = ((r"\lVert", r"\Vert"), (r"\rVert", r"\Vert"), (r"\qquad", r"\quad"), (r"\tfrac", r"\frac"), (r"\!", ""), (r"\frac", r"\dfrac"), (r"\mathcal N", r"\mathcal{N}"))
+_PLAIN = (
+    (r"\lVert", r"\Vert"),
+    (r"\rVert", r"\Vert"),
+    (r"\qquad", r"\quad"),
+    (r"\tfrac", r"\frac"),
+    (r"\!", ""),
+    (r"\frac", r"\dfrac"),
+    (r"\mathcal N", r"\mathcal{N}"),
+)
 
 
 def formulas(chapter: str) -> list[tuple[str, list[str]]]:
@@ -51,15 +59,17 @@ def main() -> None:
     """Draw the page."""
     figure = Figure(figsize=(WIDTH, HEIGHT))
     figure.text(0.06, 0.955, "Backpropagation on one page", fontsize=16, weight="bold")
-    figure.text(0.06, 0.938, "chainrule · examples are columns: X (n, m), W (outputs, inputs), T one-hot (c, m)", fontsize=8)
+    figure.text(
+        0.06, 0.938, "chainrule · examples are columns: X (n, m), W (outputs, inputs), T one-hot (c, m)", fontsize=8
+    )
     column, y = 0, _TOP - 0.015
     for chapter in CHAPTERS:
         for heading, texts in formulas(chapter):
             lines = [piece for text in texts for piece in drawable(text)]
             if y - 0.02 - 0.0262 * min(2, len(lines)) < _BOTTOM:
                 column, y = column + 1, _TOP - 0.015
-            heading = re.split(r"[?:] ", re.sub(r"\*+", "", heading))[0]
-            figure.text(_COLUMNS[column], y, f"{int(chapter)}  {heading}", fontsize=8, weight="bold", color="#1f5fa8")
+            title = re.split(r"[?:] ", re.sub(r"\*+", "", heading))[0]
+            figure.text(_COLUMNS[column], y, f"{int(chapter)}  {title}", fontsize=8, weight="bold", color="#1f5fa8")
             y -= 0.0215
             for line in lines:
                 if y < _BOTTOM:

@@ -125,7 +125,8 @@ def exhibits() -> list[Exhibit]:
         Exhibit("Updated too early", "The output's weights are changed before the gradient goes back through them.",
                 f"{issue('joelgrus/data-science-from-scratch', 31)}; {issue('VikParuchuri/zero_to_gpt', 12)}; "
                 f"{issue('CodingTrain/Toy-Neural-Network-JS', 72)}",
-                program(_SIGMOIDS, "weights updated too early"), (Mistake("updated weight", 1, 0.1),), (("rate", 0.1),)),
+                program(_SIGMOIDS, "weights updated too early"), (Mistake("updated weight", 1, 0.1),),
+                (("rate", 0.1),)),
         Exhibit("Dropped forward, not back", "Dropout's mask is missing on the way back.",
                 issue("ddbourgin/numpy-ml", 94), program(_DROPPED, "mask missing"), (Mistake("mask missing"),),
                 (("dropout", 0.2),)),

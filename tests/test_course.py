@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from course import DIGEST, notebooks, sources_of
 
 from chainrule.exercises import exercises
+from course import DIGEST, notebooks, sources_of
 
 COURSE = Path(__file__).parent.parent / "course"
 NOTEBOOKS = notebooks([])
@@ -76,7 +76,9 @@ def test_the_sheet_has_every_formula_of_its_chapters():
     from matplotlib.mathtext import MathTextParser
 
     parser = MathTextParser("agg")
-    lines = [line for chapter in CHAPTERS for _, texts in formulas(chapter) for text in texts for line in drawable(text)]
+    lines = [
+        line for chapter in CHAPTERS for _, texts in formulas(chapter) for text in texts for line in drawable(text)
+    ]
     assert len(lines) > 30
     for line in lines:
         parser.parse(f"${line}$")

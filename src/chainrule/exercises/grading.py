@@ -1,7 +1,7 @@
 """What an exercise is, how an answer is tried, and what is said of it.
 
-An exercise's grader calls the answer on random cases and raises `WrongError` with a hint. `expect` compares a result with
-the right one, and with wrong ones that are often given: each of those has its own hint.
+An exercise's grader calls the answer on random cases and raises `WrongError` with a hint. `expect` compares a result
+with the right one, and with wrong ones that are often given: each of those has its own hint.
 """
 
 from __future__ import annotations

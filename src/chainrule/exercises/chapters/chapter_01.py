@@ -45,7 +45,7 @@ def scale(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         isinstance(given, np.ndarray) and given.dtype.kind == "f",
         "The result has whole numbers, so that everything below 255 has become 0. Divide with /, and not with //.",
     )
-    expect(given, images / 255, {"The brightest pixel has become 255/256, and not 1. There are 256 values, from 0 to 255.":
+    expect(given, images / 255, {"The brightest pixel has become 255/256, and not 1: pixels run from 0 to 255.":
                                  images / 256}, tolerance=1e-6)  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def one_hot(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         answer(labels, classes),
         right,
         {
-            "It has as many classes as the largest label of these, and these happen to lack the last class. Use `classes`.":
+            "It has as many classes as the largest label, and these labels lack the last class. Use `classes`.":
                 right[:, : labels.max() + 1],
             "Rows and columns are exchanged: one row for each label.": right.T,
             "The 1 is one place too far to the right; classes are counted from 0.": np.roll(right, 1, axis=1),

@@ -29,7 +29,7 @@ def cross_entropy(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         {
             "That is the sum over the examples; the loss is their mean, so that it doesn't grow with their number.":
                 -np.log(p).sum(),
-            "The sign: the logarithm of a probability is negative, and a loss should shrink as the guesses improve.": -right,
+            "The sign: the logarithm of a probability is negative, and a loss shrinks as the guesses improve.": -right,
             "That takes the logarithm of the largest probability, right or wrong. Take the one of the label.":
                 -np.log(a.max(axis=0)).mean(),
             "That is in decimal digits, log10. The derivation uses the natural logarithm.": -np.log10(p).mean(),

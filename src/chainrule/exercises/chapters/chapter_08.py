@@ -87,7 +87,8 @@ def schedule(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     )
     expect(answer(warmup, warmup, total, peak), peak, what="The peak")
     expect(answer(35, warmup, total, peak), right(35), {
-        "The wave starts at step 0; it should start where the warm-up ends.": peak * 0.5 * (1 + np.cos(np.pi * 35 / total)),
+        "The wave starts at step 0; it should start where the warm-up ends.":
+            peak * 0.5 * (1 + np.cos(np.pi * 35 / total)),
         "It goes down in a line.": peak * (total - 35) / (total - warmup),
     }, what="A quarter of the way down")  # fmt: skip
     t = int(rng.integers(0, total + 1))

@@ -67,7 +67,7 @@ def flatten(answer: Callable[..., Any], rng: np.random.Generator) -> None:
 
 @exercise("11.4", "speed_up", "what a faster part brings to the whole", minutes=5)
 def speed_up(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """answer(part, factor) → how many times as fast the whole is, if `part` of its time becomes `factor` times as fast."""
+    """answer(part, factor) → the whole's speed-up, if `part` of its time becomes `factor` times as fast."""
     part, factor = float(rng.uniform(0.2, 0.9)), float(rng.integers(2, 20))
     expect(
         answer(part, factor),
