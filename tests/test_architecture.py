@@ -24,6 +24,7 @@ ALLOWED = {
     "files": {"errors", "atomic", "nn", "data", "model"},
     "training": {"errors", "atomic", "devices", "parallel", "nn", "data", "model", "files", "machine"},
     "recipes": {"errors", "devices", "parallel", "nn", "data", "model", "files", "training"},
+    "lab": {"errors", "doctor", "nn", "data", "model", "files", "training", "recipes", "machine"},
     "estimator": {"errors", "nn", "data", "model", "training"},
     "plots": {"errors", "atomic", "nn", "data", "model", "files", "training"},
     "cli": {
@@ -34,6 +35,7 @@ ALLOWED = {
         "errors",
         "exercises",
         "files",
+        "lab",
         "launch",
         "machine",
         "model",

@@ -15,6 +15,7 @@ from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
 from chainrule.cli.import_model import import_model
 from chainrule.cli.info import info
+from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
 from chainrule.cli.recipes import recipes
 from chainrule.cli.show import show
@@ -42,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., int | None]] = {
     "recipes": recipes,
     "doctor": doctor,
     "check": check,
+    "lab": lab,
     "export": export,
     "import": import_model,
     "info": info,

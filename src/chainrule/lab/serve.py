@@ -1,0 +1,71 @@
+"""The lab's server: a free port, a token where strangers can reach it, a browser."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+
+from chainrule.errors import FailureError, MissingPackageError
+from chainrule.lab.answers import Lab
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C.
+
+    Parameters
+    ----------
+    lab : Lab
+    host, port : str, int
+        Port 0 takes any that is free.
+    browser : bool
+        Whether to open one.
+    say : function of a line
+
+    Raises
+    ------
+    MissingPackageError
+        If Starlette or uvicorn is not installed.
+    FailureError
+        If the port is in use, or the host not one of this machine's.
+    """
+    try:
+        import uvicorn
+
+        from chainrule.lab.app import make_app
+    except ImportError as error:
+        raise MissingPackageError(f"The lab needs {error.name}. Install it: pip install 'chainrule[lab]'") from error
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    open_to_others = host not in (LOOPBACK, "localhost")
+    token = secrets.token_urlsafe(18) if open_to_others else None
+    names = {host, LOOPBACK, "localhost"} | ({socket.gethostname()} if open_to_others else set())
+    if host == "0.0.0.0":  # noqa: S104 - somebody asked for it
+        names |= {str(address[4][0]) for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    app = make_app(lab, {f"{name.lower()}:{port}" for name in names}, token)
+    shown = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/" + (f"?token={token}" if token else "")  # noqa: S104
+    if open_to_others:
+        say("Others can reach this. The address carries a token; whoever has it can use the lab, and see what you draw.")
+    say(f"The lab: {shown}   (Ctrl-C ends it)")
+    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
+    server = uvicorn.Server(config)
+    if browser:
+        threading.Timer(0.6, lambda: webbrowser.open(shown) or say("No browser was found. Open the address yourself.")).start()
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise FailureError(
+            f"{host}:{port} cannot be used: {error.strerror or error}. Take another: chainrule lab --port {port + 1}"
+        ) from error
+    return listener
