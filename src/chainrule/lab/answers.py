@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.datasets import Dataset
 from chainrule.data.photo import Page, find_digits
-from chainrule.errors import InputError, ShapeError, ValueRangeError
+from chainrule.errors import DataFileError, InputError, ShapeError, ValueRangeError
 from chainrule.model import Model
 from chainrule.nn.layers import Dense
 from chainrule.nn.network import Network
@@ -105,14 +105,17 @@ def as_image(pixels: Any, shape: tuple[int, int]) -> Array:
 
 
 def read_drawing(lab: Lab, grey: Array) -> Json:
-    """What a drawing or a photo shows, with every stage from there to the network.
+    """What a drawing shows, with every stage from there to the network; or why nothing was found.
 
     Parameters
     ----------
     lab : Lab
     grey : uint8 (height, width)
     """
-    page = find_digits(grey, lab.model.preparation.shape)
+    try:
+        page = find_digits(grey, lab.model.preparation.shape)
+    except DataFileError as nothing:  # a drawing begins with a dot
+        return {"nothing": str(nothing)}
     return {**explain_digit(lab, page.digits), "stages": _stages(page), "box": _box(page)}
 
 
@@ -146,14 +149,20 @@ def nearest(lab: Lab, image: Array) -> list[Json]:
     distance = half_squares - rows @ x
     chosen = np.argsort(distance)[:_NEIGHBOURS]
     return [
-        {"label": int(lab.data.train_labels[i]), "pixels": lab.data.train_images[i].reshape(-1).tolist()} for i in chosen
+        {"label": int(lab.data.train_labels[i]), "pixels": lab.data.train_images[i].reshape(-1).tolist()}
+        for i in chosen
     ]
 
 
 def _stages(page: Page) -> list[Json]:
     shown = (("grey", page.grey), ("ground", page.ground), ("ink", page.ink), ("strokes", 255 * page.strokes))
     return [
-        {"name": name, "height": int(a.shape[0]), "width": int(a.shape[1]), "pixels": np.asarray(a, np.uint8).ravel().tolist()}
+        {
+            "name": name,
+            "height": int(a.shape[0]),
+            "width": int(a.shape[1]),
+            "pixels": np.asarray(a, np.uint8).ravel().tolist(),
+        }
         for name, a in shown
     ]
 
@@ -241,7 +250,9 @@ def unit(lab: Lab, image: Array, edits: Any, layer: int, number: int) -> Json:
     terms = (given * weight).astype(np.float64)
     order = np.argsort(-np.abs(terms))[:_TERMS]
     return {
-        "terms": [{"input": int(i), "x": float(given[i]), "w": float(weight[i]), "product": float(terms[i])} for i in order],
+        "terms": [
+            {"input": int(i), "x": float(given[i]), "w": float(weight[i]), "product": float(terms[i])} for i in order
+        ],
         "rest": float(terms.sum() - terms[order].sum()),
         "others": int(len(terms) - len(order)),
         "bias": float(chosen.bias[number]),

@@ -73,7 +73,11 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() not in self._hosts:
             return 403, "Requests from other pages are refused."
-        if scope["method"] == "POST" and origin is None and headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        if (
+            scope["method"] == "POST"
+            and origin is None
+            and headers.get("sec-fetch-site", "same-origin") != "same-origin"
+        ):
             return 403, "Requests from other pages are refused."
         if self._token is not None and not self._knows_token(scope, headers):
             return 401, "The address lacks its token. Open the address that the terminal shows."

@@ -44,17 +44,21 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
     open_to_others = host not in (LOOPBACK, "localhost")
     token = secrets.token_urlsafe(18) if open_to_others else None
     names = {host, LOOPBACK, "localhost"} | ({socket.gethostname()} if open_to_others else set())
-    if host == "0.0.0.0":  # noqa: S104 - somebody asked for it
+    if host == "0.0.0.0":
         names |= {str(address[4][0]) for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     app = make_app(lab, {f"{name.lower()}:{port}" for name in names}, token)
-    shown = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/" + (f"?token={token}" if token else "")  # noqa: S104
+    shown = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/" + (f"?token={token}" if token else "")
     if open_to_others:
-        say("Others can reach this. The address carries a token; whoever has it can use the lab, and see what you draw.")
+        say(
+            "Others can reach this. The address carries a token; whoever has it can use the lab, and see what you draw."
+        )
     say(f"The lab: {shown}   (Ctrl-C ends it)")
     config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
     server = uvicorn.Server(config)
     if browser:
-        threading.Timer(0.6, lambda: webbrowser.open(shown) or say("No browser was found. Open the address yourself.")).start()
+        threading.Timer(
+            0.6, lambda: webbrowser.open(shown) or say("No browser was found. Open the address yourself.")
+        ).start()
     server.run(sockets=[listener])
 
 

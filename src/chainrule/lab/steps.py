@@ -148,7 +148,9 @@ class Pass:
         if name in ("db1", "db2"):
             return f"{a['dZ' + name[2]][0, column]:.6g}, as there is one example"
         if name in old:
-            return f"{old[name][row, column]:.6g} − {RATE} · {a['d' + name][row, column]:.6g} = {a[name][row, column]:.6g}"
+            return (
+                f"{old[name][row, column]:.6g} − {RATE} · {a['d' + name][row, column]:.6g} = {a[name][row, column]:.6g}"
+            )
         return f"{round(255 * float(a['x'][row, column]))} / 255 = {a['x'][row, column]:.6g}"
 
     def judge(self, name: str, row: int, column: int, answer: float) -> Json:

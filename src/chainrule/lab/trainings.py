@@ -81,8 +81,16 @@ def _one_of(config: Json, name: str, choices: tuple[str, ...]) -> str:
 def command_line(recipe: Recipe, data: str) -> str:
     """The same settings for `chainrule train`."""
     hidden = " ".join(map(str, recipe.hidden))
-    parts = [f"chainrule train --data {data}", f"--hidden {hidden}" if hidden else "", f"--activation {recipe.activation}"]
-    parts += [f"--epochs {recipe.epochs}", f"--learning-rate {recipe.learning_rate:g}", f"--batch-size {recipe.batch_size}"]
+    parts = [
+        f"chainrule train --data {data}",
+        f"--hidden {hidden}" if hidden else "",
+        f"--activation {recipe.activation}",
+    ]
+    parts += [
+        f"--epochs {recipe.epochs}",
+        f"--learning-rate {recipe.learning_rate:g}",
+        f"--batch-size {recipe.batch_size}",
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -101,6 +109,7 @@ class LiveTraining:
         self._told = threading.Condition()
         self._latest: Json | None = None
         self._number = 0
+        self._measured: Json = {}
         self.losses: collections.deque[tuple[int, float]] = collections.deque(maxlen=4000)
         self._test = (data.test_images, data.test_labels) if data.test_images is not None else (None, None)
         self._publish(None)
@@ -182,18 +191,14 @@ class LiveTraining:
         }  # fmt: skip
         if found is not None:
             report = found["report"]
-            snapshot |= {
-                "loss": float(report.loss),
-                "train": report.train_accuracy,
-                "validation": report.validation_accuracy,
-                "images_per_second": found["images_per_second"],
-            }
+            self._measured = {"loss": float(report.loss), "images_per_second": found["images_per_second"]}
+            snapshot |= {"train": report.train_accuracy, "validation": report.validation_accuracy}
             images, labels = self._test
             if report.validation_accuracy is not None and images is not None and labels is not None:
                 evaluation = self.training.model.evaluate(images[:2000], labels[:2000])
                 snapshot["confusion"] = evaluation.confusion.tolist()
         with self._told:
-            self._latest, self._number = snapshot, self._number + 1
+            self._latest, self._number = snapshot | self._measured, self._number + 1
             self._told.notify_all()
 
     def events(self) -> Iterator[str]:

@@ -51,7 +51,9 @@ def _train(data: Dataset, bug: str, mistake: Mistake | None, seed: int, *, loud:
     scale = 1.0 if loud else 255.0
     x = data.train_images[:IMAGES].reshape(-1, data.train_images[0].size) / scale
     labels = data.train_labels[:IMAGES].astype(int)
-    test, truth = (data.train_images, data.train_labels) if data.test_images is None else (data.test_images, data.test_labels)
+    test, truth = (
+        (data.train_images, data.train_labels) if data.test_images is None else (data.test_images, data.test_labels)
+    )
     x_test = test[:TEST].reshape(-1, x.shape[1]) / scale
     rng = np.random.default_rng(seed)
     w = [rng.standard_normal((n, k)) * np.sqrt(2 / n) for n, k in ((x.shape[1], _HIDDEN), (_HIDDEN, 10))]
