@@ -14,8 +14,8 @@ from chainrule.lab.trainings import recipe_of
 
 SESSION = "a-session-of-tests"
 CONFIG = {
-    "width": 16, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1, "batch": 128,
-    "epochs": 1, "momentum": True, "deform": False,
+    "width": 16, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1,
+    "batch": 128, "epochs": 1, "momentum": True, "deform": False,
 }  # fmt: skip
 
 

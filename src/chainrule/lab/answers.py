@@ -40,10 +40,15 @@ class Lab:
     data: Dataset
     name: str
 
+    def __post_init__(self) -> None:
+        pictures_of(self.data)
+
     @functools.cached_property
     def gallery(self) -> tuple[Array, Array]:
         """Training images as rows in [0, 1], and half of each one's squared length."""
-        rows = self.data.train_images[:_NEAREST].reshape(-1, np.prod(self.model.preparation.shape)).astype(np.float32)
+        rows = (
+            pictures_of(self.data)[0][:_NEAREST].reshape(-1, np.prod(self.model.preparation.shape)).astype(np.float32)
+        )
         rows /= 255
         return rows, 0.5 * (rows**2).sum(axis=1)
 
@@ -79,6 +84,21 @@ class Lab:
             "shape": list(self.model.preparation.shape),
             "data": str(self.data.source),
         }
+
+
+def pictures_of(data: Dataset) -> tuple[Array, Array, Array, Array]:
+    """Training images and labels, and test images and labels, or the training's where there are none.
+
+    Raises
+    ------
+    InputError
+        If the data is read in pieces.
+    """
+    if data.train_images is None or data.train_labels is None:
+        raise InputError("The lab needs data that fits into memory; this is read in pieces.")
+    if data.test_images is None or data.test_labels is None:
+        return data.train_images, data.train_labels, data.train_images, data.train_labels
+    return data.train_images, data.train_labels, data.test_images, data.test_labels
 
 
 def dense_layers(network: Network) -> list[Dense]:
@@ -145,13 +165,11 @@ def pixel_votes(model: Model, image: Array, label: int) -> Array:
 def nearest(lab: Lab, image: Array) -> list[Json]:
     """The training images at the smallest distance."""
     rows, half_squares = lab.gallery
+    images, labels, _, _ = pictures_of(lab.data)
     x = image.reshape(-1).astype(np.float32) / 255
     distance = half_squares - rows @ x
     chosen = np.argsort(distance)[:_NEIGHBOURS]
-    return [
-        {"label": int(lab.data.train_labels[i]), "pixels": lab.data.train_images[i].reshape(-1).tolist()}
-        for i in chosen
-    ]
+    return [{"label": int(labels[i]), "pixels": images[i].reshape(-1).tolist()} for i in chosen]
 
 
 def _stages(page: Page) -> list[Json]:

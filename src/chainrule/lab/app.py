@@ -177,7 +177,7 @@ class _Rooms:
 
     async def judge(self, request: Request) -> Any:
         one, body = await self._pass(request)
-        answer = body.get("answer")
+        answer: Any = body.get("answer")
         if type(answer) not in (int, float) or not np.isfinite(answer):
             raise InputError("`answer` is a number.")
         return one.judge(str(body.get("name")), _whole(body, "row"), _whole(body, "column"), float(answer))

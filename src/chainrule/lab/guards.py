@@ -1,8 +1,8 @@
 """Who may ask, how often, and how much.
 
-A page on another site must not be able to use the lab through a visitor's browser: so `Host` has to be ours (or a rebound
-name would pass), and a request that changes something needs our `Origin`. Bodies and rates are limited. Nothing of
-elsewhere is loaded, and a browser holds us to that.
+A page on another site must not be able to use the lab through a visitor's browser: so `Host` has to be ours (or a
+rebound name would pass), and a request that changes something needs our `Origin`. Bodies and rates are limited.
+Nothing of elsewhere is loaded, and a browser holds us to that.
 """
 
 from __future__ import annotations

@@ -56,10 +56,13 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
     config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
     server = uvicorn.Server(config)
     if browser:
-        threading.Timer(
-            0.6, lambda: webbrowser.open(shown) or say("No browser was found. Open the address yourself.")
-        ).start()
+        threading.Timer(0.6, _open, (shown, say)).start()
     server.run(sockets=[listener])
+
+
+def _open(address: str, say: Callable[[str], None]) -> None:
+    if not webbrowser.open(address):
+        say("No browser was found. Open the address yourself.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

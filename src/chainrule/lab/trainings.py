@@ -65,7 +65,7 @@ def _whole(config: Json, name: str, low: int, high: int) -> int:
 
 
 def _number(config: Json, name: str, low: float, high: float) -> float:
-    value = config.get(name)
+    value: Any = config.get(name)
     if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
         raise InputError(f"`{name}` is a number from {low:g} to {high:g}.")
     return float(value)
@@ -131,6 +131,7 @@ class LiveTraining:
     def end(self) -> None:
         """For good."""
         self._ended = True
+        self.state = "ended"
         self._wanted.set()
         self.training.pause()
 
@@ -143,9 +144,8 @@ class LiveTraining:
         try:
             while not self._ended:
                 self._wanted.wait()
-                if self._ended:
-                    return
-                self._some_steps()
+                if self.state == "training":
+                    self._some_steps()
         except ChainruleError as error:
             self.error, self.state = str(error), "failed"
             self._publish(None)
@@ -206,7 +206,8 @@ class LiveTraining:
         seen = 0
         while not self._ended:
             with self._told:
-                self._told.wait_for(lambda: self._number > seen, timeout=2)
+                if self._number == seen:
+                    self._told.wait(timeout=2)
                 fresh, seen = (self._latest, self._number) if self._number > seen else (None, seen)
             self.touched = time.monotonic()
             yield f"data: {json.dumps(fresh)}\n\n" if fresh is not None else ": still here\n\n"

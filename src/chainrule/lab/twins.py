@@ -11,6 +11,7 @@ from chainrule.data.datasets import Dataset
 from chainrule.doctor.hypotheses import factor_names, in_words
 from chainrule.doctor.reference import Layer, Mistake, Reference
 from chainrule.errors import UnknownNameError
+from chainrule.lab.answers import pictures_of
 
 Array = NDArray[Any]
 Json = dict[str, Any]
@@ -49,11 +50,8 @@ def run_twins(data: Dataset, bug: str, seed: int) -> Json:
 def _train(data: Dataset, bug: str, mistake: Mistake | None, seed: int, *, loud: bool = False) -> Json:
     loud = loud or bug == "unstable softmax"
     scale = 1.0 if loud else 255.0
-    x = data.train_images[:IMAGES].reshape(-1, data.train_images[0].size) / scale
-    labels = data.train_labels[:IMAGES].astype(int)
-    test, truth = (
-        (data.train_images, data.train_labels) if data.test_images is None else (data.test_images, data.test_labels)
-    )
+    images, known, test, truth = pictures_of(data)
+    x, labels = images[:IMAGES].reshape(min(IMAGES, len(images)), -1) / scale, known[:IMAGES].astype(int)
     x_test = test[:TEST].reshape(-1, x.shape[1]) / scale
     rng = np.random.default_rng(seed)
     w = [rng.standard_normal((n, k)) * np.sqrt(2 / n) for n, k in ((x.shape[1], _HIDDEN), (_HIDDEN, 10))]
@@ -78,7 +76,7 @@ def _train(data: Dataset, bug: str, mistake: Mistake | None, seed: int, *, loud:
                 w[i] = w[i] - rate / BATCH * dw
                 b[i] = b[i] - rate / BATCH * db
         output = _reference(w, b, x_test, np.zeros((len(x_test), 10))).forward()[1][-1]
-    return {"losses": losses, "accuracy": float(np.mean(output.argmax(axis=1) == truth[:TEST]))}  # type: ignore[index]
+    return {"losses": losses, "accuracy": float(np.mean(output.argmax(axis=1) == truth[:TEST]))}
 
 
 def _reference(w: list[Array], b: list[Array], x: Array, y: Array) -> Reference:
@@ -98,7 +96,7 @@ def _doctor(bug: str, mistake: Mistake | None) -> str:
         diagnosis = in_words(mistake, reference, factor_names(BATCH, None), False)
         return f"{diagnosis.sentence} Change: {diagnosis.line}"
     return {
-        "unstable softmax": "Softmax overflows: logits of 1,000 give NaN. Subtract each example's largest logit before exp.",
+        "unstable softmax": "Softmax overflows: logits of 1,000 give NaN. Subtract each one's largest before exp.",
         "all-zero weights": "All weights start equal, so all hidden units stay alike. Draw them at random.",
         "rate too large": "The gradients are right. The step is too long: divide the learning rate by ten.",
     }[bug]

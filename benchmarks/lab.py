@@ -1,0 +1,137 @@
+"""How fast the lab answers: docs/lab.json, which docs/lab.md shows.
+
+    python benchmarks/lab.py
+
+From stroke to changed probabilities on loopback, alone and with thirty visitors drawing at once; live training
+beside the same training without a page; the page's weight, and its time to be usable in Chromium where that is
+installed.
+"""
+
+import http.client
+import json
+import shutil
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+
+from chainrule.data.datasets import load_dataset
+from chainrule.files.model_file import SHIPPED_MODEL, load_model
+from chainrule.lab.answers import Lab
+from chainrule.lab.app import make_app
+from chainrule.lab.serve import _listen
+from chainrule.lab.trainings import LiveTraining, recipe_of
+from chainrule.recipes import start
+
+DOCS = Path(__file__).parent.parent / "docs"
+VISITORS, STROKES, STROKES_A_SECOND = 30, 40, 8
+CONFIG = {
+    "width": 128, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1,
+    "batch": 128, "epochs": 5, "momentum": True, "deform": False,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure, and write."""
+    data = load_dataset("auto")
+    lab = Lab(load_model(SHIPPED_MODEL), data, "shipped")
+    listener = _listen("127.0.0.1", 0)
+    place = f"127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(make_app(lab, {place}), log_level="error", access_log=False, lifespan="off"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
+    while not server.started:
+        time.sleep(0.01)
+    drawing = 255 - np.pad(data.train_images[0].repeat(4, axis=0).repeat(4, axis=1), 14)
+    strokes(place, drawing, 20, "warm-up", 0)
+    alone = strokes(place, drawing, 200, "alone", 0)
+    with ThreadPoolExecutor(VISITORS) as pool:
+        of_all = list(
+            pool.map(lambda i: strokes(place, drawing, STROKES, f"visitor {i:03d}", STROKES_A_SECOND), range(VISITORS))
+        )
+    crowd = [one for visitor in of_all for one in visitor]
+    found = {
+        "stroke_ms": percentiles(alone),
+        "crowd_ms": percentiles(crowd),
+        "visitors": VISITORS,
+        "strokes_a_second_each": STROKES_A_SECOND,
+        **training(data),
+        **page(place),
+    }
+    server.should_exit = True
+    (DOCS / "lab.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+def strokes(place: str, drawing: np.ndarray, count: int, visitor: str, rate: float) -> list[float]:
+    """Milliseconds of so many answers, asked one after the other over one connection, at most `rate` a second."""
+    connection = http.client.HTTPConnection(place)
+    path, content = f"/api/draw?width={drawing.shape[1]}", drawing.tobytes()
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        connection.request("POST", path, content, {"Host": place, "x-session": visitor})
+        response = connection.getresponse()
+        json.loads(response.read())
+        assert response.status == 200, response.status
+        times.append(1000 * (time.perf_counter() - began))
+        if rate:
+            time.sleep(max(0.0, 1 / rate - (time.perf_counter() - began)))
+    connection.close()
+    return times
+
+
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Median, and what 95 of 100 stay below."""
+    return {"median": round(statistics.median(times), 1), "p95": round(float(np.percentile(times, 95)), 1)}
+
+
+def training(data: object) -> dict[str, object]:
+    """Seconds of the same training with the page looking on and without, in alternation."""
+    ratios = []
+    for _ in range(5):
+        bare = start(recipe_of(CONFIG), data, seed=0)
+        began = time.perf_counter()
+        for _ in bare:
+            pass
+        without = time.perf_counter() - began
+        live = LiveTraining(data, CONFIG)
+        began = time.perf_counter()
+        live.go()
+        for _ in live.events():
+            if live.state == "finished":
+                break
+        ratios.append((time.perf_counter() - began) / without)
+        live.end()
+    return {"training_with_page": round(statistics.median(ratios), 3), "ratios": [round(r, 3) for r in ratios]}
+
+
+def page(place: str) -> dict[str, object]:
+    """Bytes of the page without data, and the time until a room is ready."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        return {}
+    from playwright.sync_api import sync_playwright
+
+    sizes: list[int] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        times = []
+        for attempt in range(6):
+            tab = browser.new_context().new_page()
+            if attempt == 0:
+                tab.on("response", lambda r: sizes.append(len(r.body())) if "/api/" not in r.url else None)
+            began = time.perf_counter()
+            tab.goto(f"http://{place}/#draw")
+            tab.wait_for_selector("main[data-ready=yes]")
+            times.append(1000 * (time.perf_counter() - began))
+            tab.close()
+        browser.close()
+    return {"page_bytes": sum(sizes), "interactive_ms": percentiles(times[1:])}
+
+
+if __name__ == "__main__":
+    main()
