@@ -20,6 +20,20 @@ def test_the_ground_is_what_the_page_would_be_without_ink(paper, stroke, bright_
     assert_allclose(ground, paper, atol=1)
 
 
+@pytest.mark.parametrize("ink", [0, 255])
+def test_a_drawing_whose_border_is_all_paper_has_the_papers_colour_as_its_ground_exactly(ink):
+    grey = np.full((140, 140), 255 - ink, np.uint8)
+    grey[30:100, 50:70] = ink
+    grey[35:95, 55:65] = 128
+    ground, bright = find_ground(grey)
+    assert (ground == 255 - ink).all()
+    assert bright == (ink == 255)
+    grey[0, 0] = 128  # now the page may be in the shade somewhere: it is looked at closely, and nothing else changes
+    near, bright = find_ground(grey)
+    assert_allclose(near[10:, 10:], ground[10:, 10:], atol=1)
+    assert bright == (ink == 255)
+
+
 @pytest.mark.parametrize("direction", ["across", "down"])
 def test_a_gradient_of_light_is_ground(direction):
     light = np.linspace(1, 0.4, 90)[np.newaxis] if direction == "across" else np.linspace(1, 0.4, 120)[:, np.newaxis]

@@ -54,6 +54,10 @@ def find_ground(grey: Bytes) -> tuple[Floats, bool]:
     ground : float32 array, shape (height, width), 0 to 255
     bright_on_dark : bool
     """
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    for level, bright_on_dark in ((grey.max(), False), (grey.min(), True)):
+        if (edge == level).all():  # drawn on a screen: rain stands as high as the border everywhere
+            return np.full(grey.shape, level, np.float32), bright_on_dark
     coarse = _resized(grey.astype(np.float32), _coarse_shape(grey.shape))
     flat = _bridge(_fill_peaks(_fill_pits(coarse)), coarse)  # without dark ink, bright ink, and what they enclose
     departure = coarse - flat

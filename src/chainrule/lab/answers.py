@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -179,7 +180,7 @@ def _stages(page: Page) -> list[Json]:
             "name": name,
             "height": int(a.shape[0]),
             "width": int(a.shape[1]),
-            "pixels": np.asarray(a, np.uint8).ravel().tolist(),
+            "bytes": base64.b64encode(np.asarray(a, np.uint8).tobytes()).decode("ascii"),
         }
         for name, a in shown
     ]
