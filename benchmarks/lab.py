@@ -29,7 +29,7 @@ from chainrule.lab.trainings import LiveTraining, recipe_of
 from chainrule.recipes import start
 
 DOCS = Path(__file__).parent.parent / "docs"
-VISITORS, STROKES, REST = 30, 60, 3  # the page rests three times as long as it waited: static/rooms/draw.js
+VISITORS, STROKES, REST = 30, 60, 4  # the page rests four times as long as it waited: static/rooms/draw.js
 CONFIG = {
     "width": 128, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1,
     "batch": 128, "epochs": 5, "momentum": True, "deform": False,

@@ -1,12 +1,16 @@
 """The routes from outside: right answers, and refusals that never end the server."""
 
 import http.client
+import io
 import json
+import urllib.request
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from PIL import Image
 
 from chainrule.files.model_file import load_model
 from chainrule.lab import guards
@@ -50,6 +54,8 @@ def test_a_drawing_is_read_as_the_library_reads_it(ask, lab):
     image = np.array(found["pixels"], np.uint8).reshape(1, 28, 28)
     assert found["probabilities"] == lab.model.probabilities(image)[0].tolist()
     assert [stage["name"] for stage in found["stages"]] == ["grey", "ground", "ink", "strokes"]
+    with urllib.request.urlopen(found["stages"][0]["png"]) as png:
+        assert_array_equal(Image.open(io.BytesIO(png.read())), grey)
 
 
 def test_an_empty_paper_is_no_error(ask):

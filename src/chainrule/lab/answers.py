@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,15 +176,16 @@ def nearest(lab: Lab, image: Array) -> list[Json]:
 
 def _stages(page: Page) -> list[Json]:
     shown = (("grey", page.grey), ("ground", page.ground), ("ink", page.ink), ("strokes", 255 * page.strokes))
-    return [
-        {
-            "name": name,
-            "height": int(a.shape[0]),
-            "width": int(a.shape[1]),
-            "bytes": base64.b64encode(np.asarray(a, np.uint8).tobytes()).decode("ascii"),
-        }
-        for name, a in shown
-    ]
+    return [{"name": name, "png": _png(np.asarray(pixels, np.uint8))} for name, pixels in shown]
+
+
+def _png(grey: Array) -> str:
+    """The picture as an address that holds it: as numbers it would fill the connection's buffers."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _box(page: Page) -> list[int]:

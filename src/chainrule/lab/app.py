@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +24,7 @@ from chainrule.lab import answers, steps, twins
 from chainrule.lab.answers import Lab
 from chainrule.lab.guards import Guard
 from chainrule.lab.trainings import Trainings
-from chainrule.machine import ONE_BLAS_THREAD
+from chainrule.machine import ONE_BLAS_THREAD, cores
 
 STATIC = Path(__file__).parent / "static"
 _MOST_DRAWING = 512
@@ -118,6 +119,7 @@ class _Rooms:
     def __init__(self, lab: Lab) -> None:
         self.lab, self.trainings = lab, Trainings(lab.data)
         self._shape = lab.model.preparation.shape
+        self._turns = CapacityLimiter(cores())
 
     async def page(self, _: Request) -> Response:
         return FileResponse(STATIC / "index.html")
@@ -137,15 +139,20 @@ class _Rooms:
         if not 28 <= width <= _MOST_DRAWING or len(content) % width or not 28 <= len(content) // width <= _MOST_DRAWING:
             raise ShapeError(f"A drawing has from 28 to {_MOST_DRAWING} pixels a side, one byte each.")
         grey = np.frombuffer(content, np.uint8).reshape(-1, width)
-        return await run_in_threadpool(self._quietly, answers.read_drawing, grey)
+        return await self._in_turn(answers.read_drawing, grey)
 
     async def photo(self, request: Request) -> Any:
         content = await request.body()
-        return await run_in_threadpool(self._quietly, _read_photo, content)
+        return await self._in_turn(_read_photo, content)
 
-    def _quietly(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        with ONE_BLAS_THREAD:
-            return ask(self.lab, *arguments)
+    async def _in_turn(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """In a thread, first come, first served: thirty threads at once would all be late."""
+
+        def answer() -> Any:
+            with ONE_BLAS_THREAD:
+                return ask(self.lab, *arguments)
+
+        return await to_thread.run_sync(answer, limiter=self._turns)
 
     async def look(self, request: Request) -> Any:
         body = await _body(request)

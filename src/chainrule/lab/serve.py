@@ -40,6 +40,7 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
     except ImportError as error:
         raise MissingPackageError(f"The lab needs {error.name}. Install it: pip install 'chainrule[lab]'") from error
     listener = _listen(host, port)
+    lab.gallery  # noqa: B018  made now, so that the first stroke doesn't wait for it
     port = listener.getsockname()[1]
     open_to_others = host not in (LOOPBACK, "localhost")
     token = secrets.token_urlsafe(18) if open_to_others else None
@@ -66,7 +67,8 @@ def _open(address: str, say: Callable[[str], None]) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio holds answers back 40 ms
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

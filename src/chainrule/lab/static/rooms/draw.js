@@ -1,7 +1,7 @@
 // Draw a digit; the engine reads it while you draw.
-import { ask, bars, make, paintGrey, paintSigned, picture, say } from "/static/tools.js";
+import { ask, bars, make, paintSigned, picture, say } from "/static/tools.js";
 
-const SIDE = 140, REST = 3;
+const SIDE = 140, REST = 4;
 
 export function enter(main, query, shared) {
   const side = shared.model.shape[1];
@@ -47,9 +47,7 @@ export function enter(main, query, shared) {
     paintSigned(votes, found.votes, side, side);
     const names = { grey: "your drawing", ground: "the paper", ink: "the ink", strokes: "the strokes" };
     stages.replaceChildren(...(found.stages || []).map((s) => {
-      const canvas = paintGrey(make("canvas", { role: "img", "aria-label": names[s.name] }), Uint8Array.from(atob(s.bytes), (c) => c.charCodeAt(0)), s.width, s.height);
-      canvas.style.width = "84px";
-      return make("figure", {}, canvas, make("figcaption", {}, names[s.name]));
+      return make("figure", {}, make("img", { src: s.png, alt: names[s.name], width: 84 }), make("figcaption", {}, names[s.name]));
     }), picture(found.pixels, side, `${side} × ${side}`, 84));
     nearest.replaceChildren(...found.nearest.map((n) => picture(n.pixels, side, `a ${n.label}`, 56)));
     carry.replaceChildren(make("a", { href: "#look" }, "Look inside with it"), make("a", { href: "#step" }, "Step through it"));
