@@ -209,6 +209,9 @@ def _plain(recipe: Recipe | CommitteeRecipe) -> dict[str, Any]:
     return plain
 
 
+#: Deformations that leave every digit what it is.
+GENTLE = Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0)
+
 #: The optimizer of each name, as a recipe sets it.
 OPTIMIZERS: dict[str, Callable[[Recipe], Optimizer]] = {
     "sgd": lambda recipe: SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
@@ -349,7 +352,7 @@ SIMARD_2003 = replace(
     epochs=100,
     learning_rate=4e-3,
     weight_decay=0.0,
-    deformation=Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0),
+    deformation=GENTLE,
 )
 
 POCKET = replace(

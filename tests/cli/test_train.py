@@ -134,7 +134,7 @@ def test_auto_falls_back_to_digits_and_says_why(run, monkeypatch, tmp_path):
         (("--epochs", "many"), "--epochs"),
         (("--device", "tpu"), "There is no device 'tpu'. Did you mean 'gpu'?"),
         (("--epochs", "0"), "--epochs 0: expected at least 1"),
-        (("--hidden", "0"), "every layer needs at least one unit"),
+        (("--hidden", "128", "0"), "every layer needs at least one unit"),
         (("--data", "digits", "--batch-size", "-1"), "batch_size is -1"),
         (("--data", "digits", "--learning-rate", "-1"), "learning_rate is -1"),
         (("--data", "digits", "--learning-rate", "nan"), "learning_rate is nan"),

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from chainrule.doctor.child import examine
 from chainrule.errors import InputError, UnknownNameError
 from chainrule.lab import answers, steps, twins
 from chainrule.nn.losses import cross_entropy
@@ -112,7 +113,7 @@ def test_the_steps_are_the_engines_pass(one_pass):
     assert [step["name"] for step in one_pass.steps()] == [name for name, _, _ in steps.STEPS]
 
 
-@pytest.mark.parametrize("name", ["dW1", "db1", "dW2", "db2"])
+@pytest.mark.parametrize("name", ["dW1", "db1", "dW2", "db2", "dZ2", "dA1", "dZ1"])
 def test_a_gradients_entry_stands_beside_its_finite_difference(one_pass, name):
     array = one_pass.arrays[name]
     row, column = np.unravel_index(np.abs(array).argmax(), array.shape)
@@ -147,13 +148,34 @@ def test_an_entry_that_is_not_there_is_refused(one_pass):
 # ------------------------------------------------------------------------------------------- Break it
 
 
+DOCTOR = {
+    "missing axis": "The bias gradient is summed over all units and examples",
+    "factor of 2": "dZ2 is the true one times 2",
+    "wrong mask": "The derivative of ReLU in layer 1 is taken of what comes back",
+    "no mask": "The derivative of ReLU is missing in layer 1",
+    "transposed input": "The gradient of W2 uses Z1",
+    "unstable softmax": "`softmax` overflows",
+    "all-zero weights": "All of W1, W2 start equal",
+    "rate too large": "Every gradient is right.",
+}
+
+
+def test_the_healthy_program_has_right_gradients(tmp_path):
+    (tmp_path / "healthy.py").write_text(twins.HEALTHY, encoding="utf-8")
+    found = examine(tmp_path / "healthy.py")
+    assert found.right
+    assert found.fragile == []
+    assert len(found.findings) == 4
+
+
 @pytest.mark.parametrize("bug", twins.BUGS)
 def test_twins_start_alike_and_the_doctor_has_a_word(lab, bug):
     found = twins.run_twins(lab.data, bug, 0)
-    assert found["doctor"]
     assert found["healthy"]["accuracy"] > 0.4
     if bug not in ("all-zero weights", "unstable softmax"):
         assert found["healthy"]["losses"][0] == found["sick"]["losses"][0]
+    assert bool(found["lines"]) == (bug != "rate too large")
+    assert DOCTOR[bug] in " ".join(found["doctor"])
     if bug in ("all-zero weights", "rate too large"):
         assert found["sick"]["accuracy"] < found["healthy"]["accuracy"]
 

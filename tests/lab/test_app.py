@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import shlex
 import urllib.request
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from chainrule.cli import main
 from chainrule.files.model_file import load_model
 from chainrule.lab import guards
-from chainrule.lab.trainings import recipe_of
+from chainrule.lab.trainings import command_line, recipe_of
 
 SESSION = "a-session-of-tests"
 CONFIG = {
@@ -115,6 +117,7 @@ def test_too_many_requests_are_refused(ask, monkeypatch):
 
 
 ROUTES = (
+    "/api/image",
     "/api/look",
     "/api/unit",
     "/api/steps",
@@ -129,7 +132,22 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
     max_leaves=9,
 )
-NAMES = ("pixels", "edits", "layer", "unit", "label", "seed", "name", "row", "column", "answer", "steps", *CONFIG)
+NAMES = (
+    "pixels",
+    "edits",
+    "layer",
+    "unit",
+    "label",
+    "seed",
+    "name",
+    "row",
+    "column",
+    "answer",
+    "steps",
+    "test",
+    "bug",
+    *CONFIG,
+)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +158,7 @@ def test_no_body_ends_the_server(ask, route, body):
     assert status in (200, 400, 429, 503)
 
 
-def test_a_training_runs_pauses_and_is_saved(ask, address, lab, tmp_path):
+def test_a_training_runs_pauses_and_is_saved_and_its_command_gives_the_same_network(ask, address, lab, tmp_path):
     assert ask("POST", "/api/train/begin", CONFIG)[0] == 200
     connection = http.client.HTTPConnection(address, timeout=30)
     connection.request("GET", f"/api/train/events?session={SESSION}", headers={"Host": address})
@@ -150,14 +168,19 @@ def test_a_training_runs_pauses_and_is_saved(ask, address, lab, tmp_path):
     assert snapshot["state"] == "paused"
     assert ask("POST", "/api/train/go", {"steps": "all"})[0] == 200
     finished = next_event(stream, lambda s: s["state"] == "finished")
-    assert finished["command"].startswith("chainrule train --data mnist --hidden 16")
     assert len(finished["weights"]) == 16
+    assert {name: len(layers) for name, layers in finished["histograms"].items()} == {
+        "weights": 2, "activations": 2, "gradients": 2,
+    }  # fmt: skip
     connection.close()
     status, headers, content = ask("GET", f"/api/train/save?session={SESSION}")
     assert status == 200
     assert "lab.safetensors" in headers["content-disposition"]
     (tmp_path / "lab.safetensors").write_bytes(content)
-    assert load_model(tmp_path / "lab.safetensors").network.outputs == 10
+    parameters = load_model(tmp_path / "lab.safetensors").network.parameters
+    again = tmp_path / "again.safetensors"
+    assert main([*shlex.split(finished["command"])[1:], "--model", str(again), "--json"]) == 0
+    assert_array_equal(load_model(again).network.parameters, parameters)
 
 
 def next_event(stream, wanted):
@@ -181,3 +204,24 @@ def test_settings_become_a_recipe():
     assert recipe.hidden == (16, 16)
     assert recipe.deformation is not None
     assert recipe.momentum == 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"depth": 0}, "--hidden 0 "),
+        ({"depth": 2, "activation": "tanh"}, "--hidden 16 16 --activation tanh"),
+        ({"optimizer": "adam"}, "--optimizer adam --schedule constant --learning-rate 0.1"),
+        ({"deform": True}, "--epochs 1 --deform"),
+    ],
+)
+def test_the_command_line_says_every_setting(changes, expected):
+    assert expected in command_line(recipe_of(CONFIG | changes), "mnist")
+
+
+def test_a_test_image_has_an_address_and_without_one_it_is_the_surest_mistake(ask, lab):
+    found = json.loads(ask("POST", "/api/image", {"test": 7})[2])
+    assert found["pixels"] == lab.data.test_images[7].reshape(-1).tolist()
+    assert json.loads(ask("POST", "/api/image", {})[2])["test"] == lab.mistakes[0]["index"]
+    assert ask("POST", "/api/image", {"test": -1})[0] == 400
+    assert ask("POST", "/api/image", {"test": 10_000_000})[0] == 400

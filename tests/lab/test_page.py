@@ -132,7 +132,7 @@ def test_the_quiz_accepts_right_and_refuses_wrong(visit):
     page.wait_for_selector("#plugged[data-value]")
     value = float(page.locator("#plugged").get_attribute("data-value"))
     page.check("#quiz")
-    assert "= ?" in page.locator("#plugged").inner_text()
+    assert "?" in page.locator("#plugged").inner_text()
     page.fill("#guess", str(-value))
     page.click("#answer")
     until(page, "document.querySelector('#reply').textContent.includes('sign')")
@@ -144,9 +144,38 @@ def test_the_quiz_accepts_right_and_refuses_wrong(visit):
 def test_break_it_shows_two_accuracies_and_the_doctor(visit):
     page = visit("break?bug=all-zero%20weights")
     page.wait_for_selector("#result h3")
+    page.wait_for_selector("#result del")
     text = page.locator("#result").inner_text()
     assert "The doctor says" in text
     assert "all hidden units stay alike" in text
+    assert "np.zeros((784, 32))" in text
+
+
+def test_a_link_restores_the_image_and_the_unit(visit, lab):
+    page = visit("look?test=11&layer=0&unit=5")
+    image = lab.data.test_images[11:12]
+    z = float(page.locator("#z").inner_text().replace("−", "-"))
+    assert z == pytest.approx(answers.unit(lab, image, [], 0, 5)["z"], rel=1e-5)
+    page.locator("canvas.paper").focus()
+    page.keyboard.press("ArrowUp")
+    before = page.locator(".bars").inner_text()
+    page.keyboard.press(" ")  # a pixel is turned over
+    until(page, f"document.querySelector('.bars').innerText !== {before!r}")
+    assert "test=11" not in page.url
+
+
+def test_an_image_goes_from_the_mistakes_into_any_room(visit, lab):
+    index = lab.mistakes[0]["index"]
+    page = visit("mistakes")
+    page.check("input[value=step]")
+    page.locator("#mistakes button").first.click()
+    page.wait_for_selector("main[data-room=step][data-ready=yes]")
+    assert f"test={index}" in page.url
+    page = visit("mistakes")
+    page.check("input[value=draw]")
+    with page.expect_response(lambda r: "/api/draw" in r.url and r.ok):
+        page.locator("#mistakes button").first.click()
+    until(page, "document.querySelector('#answer').textContent !== '?'")
 
 
 def test_the_keyboard_alone_is_enough(visit):

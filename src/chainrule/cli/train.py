@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +17,9 @@ from chainrule.cli.arguments import (
     require_model_name,
     whole_number,
 )
+from chainrule.cli.changes import Changes
 from chainrule.cli.checkpoints import Keeping, Saved, settings_of, train_to_the_end
-from chainrule.errors import InputError, ValueRangeError
+from chainrule.errors import InputError
 
 if TYPE_CHECKING:
     from chainrule.data.datasets import Dataset
@@ -37,26 +37,7 @@ def train(
     recipe: Annotated[
         str | None, Parameter(help="Named settings; `chainrule recipes` lists them. Where not given, `standard`.")
     ] = None,
-    hidden: Annotated[
-        list[int] | None,
-        Parameter(
-            consume_multiple=True,
-            negative="",
-            converter=whole_number,
-            help="Units in each hidden layer: 128, or 300 100.",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, Parameter(converter=whole_number, help="How often to go through the training images.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, Parameter(converter=whole_number, help="Images per step; 0 takes all at once.")
-    ] = None,
-    learning_rate: Annotated[float | None, Parameter(help="How far each step goes.")] = None,
-    validation: Annotated[
-        float | None,
-        Parameter(help="Training images held out to watch progress: a fraction or a count; 0 trains on all."),
-    ] = None,
+    changes: Changes | None = None,
     seed: Annotated[
         int | None, Parameter(converter=whole_number, help="The same seed gives the same network. Where not given, 0.")
     ] = None,
@@ -87,7 +68,7 @@ def train(
     from chainrule.parallel import find_ranks
     from chainrule.recipes import COMMITTEES, find_recipe
 
-    changes = hidden, epochs, batch_size, learning_rate, validation
+    changes = changes or Changes()
     ranks = find_ranks()
     with together(ranks):
         require_model_name(model)
@@ -98,11 +79,7 @@ def train(
             _require_places(model, keeping.path, curve)
         if recipe in COMMITTEES:
             members = [
-                (
-                    _changed(find_recipe(name), hidden, epochs, batch_size, learning_rate, validation),
-                    (seed or 0) + offset,
-                )
-                for name, offset in COMMITTEES[recipe].members
+                (changes.of(find_recipe(name)), (seed or 0) + offset) for name, offset in COMMITTEES[recipe].members
             ]
             for option, path in (("--curve", curve), ("--checkpoint", keeping.path)):
                 if path is not None:
@@ -116,7 +93,7 @@ def train(
         if saved is not None:
             data, seed = saved.dataset if data is None else data, saved.seed if seed is None else seed
         base = saved.recipe if saved is not None and recipe is None else find_recipe(recipe or "standard")
-        changed = _changed(base, *changes)
+        changed = changes.of(base)
         dataset = load_data(data or "auto")
         if saved is not None:
             saved.require_room(dataset)
@@ -215,36 +192,6 @@ def _finished(path: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Model 
     model = load_model(path)
     asked = {"dataset": _dataset_name(dataset), "recipe": recipe.settings(), "seed": seed}
     return model if all(model.facts.get(name) == value for name, value in asked.items()) else None
-
-
-def _changed(
-    recipe: Recipe,
-    hidden: list[int] | None,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    validation: float | None,
-) -> Recipe:
-    """The recipe with what the options say instead."""
-    changes: dict[str, Any] = {}
-    if hidden is not None:
-        if not hidden or min(hidden) < 1:
-            raise ValueRangeError(f"--hidden {' '.join(map(str, hidden))}: every layer needs at least one unit.")
-        changes["hidden"] = tuple(hidden)
-    if epochs is not None:
-        changes |= {"epochs": epochs, "least_steps": 0}
-        if epochs < 1:
-            raise ValueRangeError(f"--epochs {epochs}: expected at least 1.")
-    if batch_size is not None:
-        changes["batch_size"] = batch_size or None
-    if learning_rate is not None:
-        changes["learning_rate"] = learning_rate
-    if validation is not None:
-        whole = validation >= 1 or validation == 0
-        if not 0 <= validation < math.inf or (whole and validation != int(validation)):
-            raise ValueRangeError(f"--validation {validation:g}: expected a fraction below 1 or a whole number.")
-        changes["validation"] = int(validation) if whole else validation
-    return dataclasses.replace(recipe, **changes)
 
 
 def _facts(

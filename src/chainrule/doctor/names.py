@@ -42,6 +42,7 @@ ROLES: dict[str, str] = {
     "keep": "keepprob keep pkeep keeprate keepprobability",
     "drop": "dropout droprate dropoutrate pdrop p dropoutprob dropprob",
     "seed": "seed randomstate randomseed",
+    "generator": "rng generator gen randomgenerator rnggenerator nprng rand",
     "quiet": "verbose printcost printloss plot show debug print printevery display log",
     "parameters": "parameters params weights theta thetas param model net network nn parameter weightsandbiases w "
     "wandb ws networkparams",

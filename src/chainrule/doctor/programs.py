@@ -161,7 +161,7 @@ class Program:
     def _environment(self, examples: Examples | None) -> Environment:
         known = Environment(by_role=dict(self.sizes))
         known.by_role |= {"rate": self.rate, "l2": 0.1, "keep": 0.8, "drop": 0.2, "seed": 0, "quiet": False,
-                          "epochs": 2, "training": True}  # fmt: skip
+                          "epochs": 2, "training": True, "generator": np.random.default_rng(0)}  # fmt: skip
         if examples is not None:
             known.by_role |= {"x": examples.given_x, "y": examples.given_y, "m": len(examples.x)}
             for name in self._missing:

@@ -6,6 +6,7 @@ import base64
 import functools
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class Lab:
             "parameters": int(network.parameters.size),
             "classes": list(self.model.class_names),
             "shape": list(self.model.preparation.shape),
-            "data": str(self.data.source),
+            "data": Path(self.data.name).name,
         }
 
 
@@ -101,6 +102,22 @@ def pictures_of(data: Dataset) -> tuple[Array, Array, Array, Array]:
     if data.test_images is None or data.test_labels is None:
         return data.train_images, data.train_labels, data.train_images, data.train_labels
     return data.train_images, data.train_labels, data.test_images, data.test_labels
+
+
+def test_image(lab: Lab, number: int | None) -> Json:
+    """The test image of that number; of no number, the surest mistake.
+
+    Raises
+    ------
+    InputError
+        If there is no such image.
+    """
+    _, _, images, labels = pictures_of(lab.data)
+    if number is None:
+        number = lab.mistakes[0]["index"] if lab.mistakes else 0
+    if not 0 <= number < len(images):
+        raise InputError(f"There is no test image {number}; they are numbered from 0 to {len(images) - 1}.")
+    return {"test": number, "label": int(labels[number]), "pixels": images[number].reshape(-1).tolist()}
 
 
 def dense_layers(network: Network) -> list[Dense]:

@@ -46,6 +46,7 @@ def make_app(lab: Lab, hosts: set[str], token: str | None = None) -> Guard:
         Route("/", rooms.page),
         Route("/api/model", _json(rooms.model), methods=["GET"]),
         Route("/api/mistakes", _json(rooms.mistakes), methods=["GET"]),
+        Route("/api/image", _json(rooms.image), methods=["POST"]),
         Route("/api/weights", _json(rooms.weights), methods=["GET"]),
         Route("/api/draw", _json(rooms.draw), methods=["POST"]),
         Route("/api/photo", _json(rooms.photo), methods=["POST"]),
@@ -129,6 +130,11 @@ class _Rooms:
 
     async def mistakes(self, _: Request) -> Any:
         return await run_in_threadpool(lambda: self.lab.mistakes)
+
+    async def image(self, request: Request) -> Any:
+        body = await _body(request)
+        number = None if body.get("test") is None else _whole(body, "test")
+        return await run_in_threadpool(answers.test_image, self.lab, number)
 
     async def weights(self, _: Request) -> Any:
         return answers.weight_pictures(self.lab)

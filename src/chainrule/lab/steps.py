@@ -100,24 +100,37 @@ class Pass:
             raise InputError(f"{name} is {array.shape[0]} × {array.shape[1]}; there is no entry {row}, {column}.")
         value = float(array[row, column])
         found: Json = {"value": value, "formula": self._formula(name, row, column)}
-        if name in _PARAMETER:
-            difference = self._difference(_PARAMETER[name], row, column)
+        if name in _PARAMETER or name in ("dZ2", "dA1", "dZ1"):
+            difference = self._difference(name[1:], row, column)
             size = max(abs(value), abs(difference))
             off = abs(value - difference) / size if size > 1e-12 else 0.0
             found["difference"] = difference
             found["digits"] = 12 if off == 0 else int(min(12, max(0, np.floor(-np.log10(off)))))
         return found
 
-    def _difference(self, parameter: str, row: int, column: int) -> float:
+    def _difference(self, of: str, row: int, column: int) -> float:
         """(ℓ(θ + h) − ℓ(θ − h)) / 2h, computed at this moment."""
-        block = self.network.layout[("W1", "b1", "W2", "b2").index(parameter)]
         losses = []
         for h in (_H, -_H):
+            if of in ("Z1", "A1", "Z2"):
+                changed = self.arrays[of].copy()
+                changed[row, column] += h
+                losses.append(self._loss_after(of, changed))
+                continue
+            block = self.network.layout[("W1", "b1", "W2", "b2").index(of)]
             theta = self.network.parameters.copy()
             view = block.view(theta)
             view[(row, column) if view.ndim == 2 else column] += h
             losses.append(self._loss(self.network.with_parameters(theta)))
         return (losses[0] - losses[1]) / (2 * _H)
+
+    def _loss_after(self, name: str, value: Array) -> float:
+        """The loss if an array in the middle were another."""
+        if name == "Z1":
+            name, value = "A1", np.maximum(value, 0)
+        if name == "A1":
+            value = value @ self.old["W2"] + self.old["b2"]
+        return float(cross_entropy(value.copy(), np.array([self.label]))[0])
 
     def _loss(self, network: Network) -> float:
         return float(cross_entropy(network.forward(self.x).output, np.array([self.label]))[0])

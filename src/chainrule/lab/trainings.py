@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import json
 import math
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.datasets import Dataset
-from chainrule.data.deformations import Deformation
+from chainrule.data.datasets import Dataset, load_dataset
 from chainrule.errors import ChainruleError, FailureError, InputError
-from chainrule.lab.answers import dense_layers
+from chainrule.lab.answers import dense_layers, pictures_of
 from chainrule.model import Model
-from chainrule.recipes import Recipe, find_recipe, start
+from chainrule.nn.layers import Dense
+from chainrule.nn.network import Network
+from chainrule.recipes import GENTLE, Recipe, find_recipe, start
 
 Json = dict[str, Any]
 
 MOST, IDLE_SECONDS = 4, 300.0
-_GENTLE = Deformation(scaling=0.15, shear=10.0, rotation=10.0, shift=1.0, alpha=24.0, sigma=5.0)
-_UNITS, _BINS = 24, 24
+_UNITS, _BINS, _SOME = 24, 24, 500
 _SECONDS_BETWEEN = 0.25
 
 
@@ -49,9 +49,8 @@ def recipe_of(config: Any) -> Recipe:
         learning_rate=_number(config, "rate", 1e-6, 100.0),
         batch_size=_whole(config, "batch", 1, 4096),
         epochs=_whole(config, "epochs", 1, 200),
-        weight_decay=0.0,
         schedule="constant",
-        deformation=_GENTLE if config.get("deform") is True else None,
+        deformation=GENTLE if config.get("deform") is True else None,
         validation=0.1,
         least_steps=0,
     )
@@ -79,17 +78,14 @@ def _one_of(config: Json, name: str, choices: tuple[str, ...]) -> str:
 
 
 def command_line(recipe: Recipe, data: str) -> str:
-    """The same settings for `chainrule train`."""
-    hidden = " ".join(map(str, recipe.hidden))
+    """The same settings for `chainrule train`, which then ends at the same network."""
     parts = [
-        f"chainrule train --data {data}",
-        f"--hidden {hidden}" if hidden else "",
-        f"--activation {recipe.activation}",
-    ]
-    parts += [
-        f"--epochs {recipe.epochs}",
-        f"--learning-rate {recipe.learning_rate:g}",
-        f"--batch-size {recipe.batch_size}",
+        f"chainrule train --data {shlex.quote(data)} --seed 0 --validation {recipe.validation:g}",
+        f"--hidden {' '.join(map(str, recipe.hidden)) or 0} --activation {recipe.activation}",
+        f"--initialization {recipe.initialization} --optimizer {recipe.optimizer} --schedule {recipe.schedule}",
+        f"--momentum {recipe.momentum:g}" if recipe.optimizer == "sgd" else "",
+        f"--learning-rate {recipe.learning_rate:g} --batch-size {recipe.batch_size} --epochs {recipe.epochs}",
+        "--deform" if recipe.deformation else "",
     ]
     return " ".join(part for part in parts if part)
 
@@ -110,8 +106,12 @@ class LiveTraining:
         self._latest: Json | None = None
         self._number = 0
         self._measured: Json = {}
-        self.losses: collections.deque[tuple[int, float]] = collections.deque(maxlen=4000)
-        self._test = (data.test_images, data.test_labels) if data.test_images is not None else (None, None)
+        self._gradients: list[Json] = []
+        self.data = data.name or "mnist"
+        images, labels, _, _ = pictures_of(data)
+        self._some = self.training.preparation.transform(images[:_SOME]).astype(self.training.network.dtype)
+        held_out = self.training.validation_rows
+        self._held_out = (images[held_out], labels[held_out]) if held_out is not None and len(held_out) else None
         self._publish(None)
         threading.Thread(target=self._work, daemon=True).start()
 
@@ -172,7 +172,6 @@ class LiveTraining:
         if not self._wanted.is_set():
             self.state = "paused"
         rate = taken * (self.training.batch_size or 1) / max(time.monotonic() - began, 1e-9)
-        self.losses.append((self.training.step, float(report.loss)))
         self._publish({"report": report, "images_per_second": rate})
 
     def _publish(self, found: Json | None) -> None:
@@ -183,23 +182,35 @@ class LiveTraining:
             "error": self.error,
             "step": int(self.training.step),
             "epoch": float(self.training.step / max(1, self.training.steps_per_epoch)),
-            "command": command_line(self.recipe, "mnist"),
-            "histograms": [_histogram(layer.weight) for layer in layers],
-            "gradients": [_histogram(block.view(self.training.batch.gradient)) for block in network.layout
-                          if block.decays] if found and hasattr(self.training.batch, "gradient") else [],
+            "command": command_line(self.recipe, self.data),
+            "histograms": self._histograms(trained=found is not None),
+            "side": int(self.training.preparation.shape[1]),
             "weights": _pictures(layers[0].weight),
         }  # fmt: skip
         if found is not None:
             report = found["report"]
             self._measured = {"loss": float(report.loss), "images_per_second": found["images_per_second"]}
             snapshot |= {"train": report.train_accuracy, "validation": report.validation_accuracy}
-            images, labels = self._test
-            if report.validation_accuracy is not None and images is not None and labels is not None:
-                evaluation = self.training.model.evaluate(images[:2000], labels[:2000])
-                snapshot["confusion"] = evaluation.confusion.tolist()
+            if report.validation_accuracy is not None and self._held_out is not None:
+                snapshot["confusion"] = self.training.model.evaluate(*self._held_out).confusion.tolist()
         with self._told:
             self._latest, self._number = snapshot | self._measured, self._number + 1
             self._told.notify_all()
+
+    def _histograms(self, *, trained: bool) -> dict[str, list[Json]]:
+        """Of each layer's weights, of what it puts out for some pictures, and of the last batch's gradient."""
+        network = self.training.network
+        if trained:
+            self._gradients = [_histogram(b.view(self.training.batch.gradient)) for b in network.layout if b.decays]
+        trace = network.trace(len(self._some))
+        network.forward(self._some, into=trace)
+        last = len(network.layers)
+        outputs = [trace.input_of(i) if i < last else trace.output for i in _ends_of_layers(network)]
+        return {
+            "weights": [_histogram(layer.weight) for layer in dense_layers(network)],
+            "activations": [_histogram(output) for output in outputs],
+            "gradients": self._gradients,
+        }
 
     def events(self) -> Iterator[str]:
         """Server-sent events, the newest first; a comment now and then shows that the line lives."""
@@ -216,6 +227,12 @@ class LiveTraining:
 def _histogram(values: Any) -> Json:
     counts, edges = np.histogram(values, bins=_BINS)
     return {"counts": counts.tolist(), "from": float(edges[0]), "to": float(edges[-1])}
+
+
+def _ends_of_layers(network: Network) -> list[int]:
+    """After which of its layers each dense one's activation is done."""
+    dense = [i for i, layer in enumerate(network.layers) if isinstance(layer, Dense)]
+    return [*dense[1:], len(network.layers)]
 
 
 def _pictures(weight: Any) -> list[list[int]]:
@@ -247,8 +264,14 @@ class Trainings:
                 old.end()
             if len(self._of) >= MOST:
                 raise FailureError(f"{MOST} others are training. Wait until one of them is done.")
-            self._of[session] = LiveTraining(self._data, config)
+            self._of[session] = LiveTraining(self._chosen(config), config)
             return self._of[session]
+
+    def _chosen(self, config: Any) -> Dataset:
+        name = config.get("data", "lab") if isinstance(config, dict) else "lab"
+        if name not in ("lab", "digits"):
+            raise InputError("`data` is lab, for the data that the lab was started with, or digits.")
+        return load_dataset("digits") if name == "digits" else self._data
 
     def of(self, session: str) -> LiveTraining:
         """This visitor's.

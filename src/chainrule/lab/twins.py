@@ -1,102 +1,162 @@
-"""A mistake of the museum beside its healthy twin: same start, same order, two curves, and what the doctor says."""
+"""A mistake of the museum beside its healthy twin: same start, same order, two curves, and what the doctor says.
+
+Both are the text in `program.py`; of the sick one some lines are changed. That text is what is shown, what is trained
+and what the doctor reads.
+"""
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.datasets import Dataset
-from chainrule.doctor.hypotheses import factor_names, in_words
-from chainrule.doctor.reference import Layer, Mistake, Reference
-from chainrule.errors import UnknownNameError
+from chainrule.doctor.child import examine
+from chainrule.errors import InputError, UnknownNameError
 from chainrule.lab.answers import pictures_of
+from chainrule.machine import ONE_BLAS_THREAD
 
 Array = NDArray[Any]
 Json = dict[str, Any]
 
 IMAGES, TEST, BATCH, STEPS, EVERY = 3000, 1000, 50, 180, 6
-_HIDDEN, _RATE, _TOO_LARGE = 32, 0.1, 3.0
+HEALTHY = (Path(__file__).parent / "program.py").read_text(encoding="utf-8")
 
-#: What can be switched in: words, and the mistake; None where the start or the rate is wrong.
-BUGS: dict[str, tuple[str, Mistake | None]] = {
-    "missing axis": ("biases summed over everything", Mistake("bias over everything")),
-    "factor of 2": ("a stray 2 in the output's error", Mistake("factor of delta", 1, 2.0)),
-    "wrong mask": ("ReLU's mask taken of what comes back", Mistake("derivative from gradient", 0)),
-    "no mask": ("ReLU's derivative forgotten", Mistake("derivative missing", 0)),
-    "transposed input": ("z in place of a in the second layer's gradient", Mistake("unactivated input", 1)),
-    "unstable softmax": ("softmax without subtracting the largest score, on pixels from 0 to 255", None),
-    "all-zero weights": ("every weight starts at 0", None),
-    "rate too large": (f"a learning rate of {_TOO_LARGE:g}", None),
+
+@dataclass(frozen=True)
+class Bug:
+    """Something that can be switched in.
+
+    Attributes
+    ----------
+    words : str
+    changes : tuple of (str, str)
+        Text of the program, and what stands there instead.
+    rate, healthy_rate : float
+        The learning rates.
+    scale : float
+        What both divide the pixels by.
+    common : tuple of (str, str)
+        Changes of both.
+    """
+
+    words: str
+    changes: tuple[tuple[str, str], ...] = ()
+    rate: float = 0.1
+    healthy_rate: float = 0.1
+    scale: float = 255.0
+    common: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def healthy(self) -> str:
+        """The healthy program's text."""
+        return _changed(HEALTHY, self.common)
+
+    @property
+    def program(self) -> str:
+        """The sick program's text."""
+        return _changed(self.healthy, self.changes)
+
+
+def _changed(text: str, changes: tuple[tuple[str, str], ...]) -> str:
+    return functools.reduce(lambda so_far, change: so_far.replace(*change), changes, text)
+
+
+BUGS = {
+    "missing axis": Bug(
+        "each bias gradient is summed over everything",
+        (("np.sum(dZ1, axis=0, keepdims=True)", "np.sum(dZ1)"), ("np.sum(dZ2, axis=0, keepdims=True)", "np.sum(dZ2)")),
+    ),
+    "factor of 2": Bug("a stray 2", (("(A2 - Y) / m", "2 * (A2 - Y) / m"),)),
+    "wrong mask": Bug("ReLU's mask is taken of what comes back", (("(Z1 > 0)", "(dA1 > 0)"),)),
+    "no mask": Bug("ReLU's derivative is forgotten", ((" * (Z1 > 0)", ""),)),
+    "transposed input": Bug("Z1 stands where A1 should", (("A1.T @ dZ2", "Z1.T @ dZ2"),)),
+    "unstable softmax": Bug(
+        "softmax without subtracting the largest score, on pixels from 0 to 255 and with a large start",
+        ((" - np.max(Z, axis=1, keepdims=True)", ""),),
+        rate=1e-4,
+        healthy_rate=1e-4,
+        scale=1.0,
+        common=((" * np.sqrt(2 / 784)", " * 0.3"),),
+    ),
+    "all-zero weights": Bug(
+        "every weight starts at 0",
+        (
+            ("rng.standard_normal((784, 32)) * np.sqrt(2 / 784)", "np.zeros((784, 32))"),
+            ("rng.standard_normal((32, 10)) * np.sqrt(2 / 32)", "np.zeros((32, 10))"),
+        ),
+    ),
+    "rate too large": Bug("a learning rate of 3", rate=3.0),
 }
 
 
-def run_twins(data: Dataset, bug: str, seed: int) -> Json:
+def run_twins(data: Dataset, name: str, seed: int) -> Json:
     """Train both, and say what the doctor says.
 
     Raises
     ------
     UnknownNameError
         If there is no such bug.
+    InputError
+        If the pictures are not MNIST's 28 × 28.
     """
-    if bug not in BUGS:
-        raise UnknownNameError("bug", bug, BUGS)
-    words, mistake = BUGS[bug]
-    healthy, sick = _train(data, "", None, seed, loud=bug == "unstable softmax"), _train(data, bug, mistake, seed)
-    return {"bug": words, "healthy": healthy, "sick": sick, "doctor": _doctor(bug, mistake)}
+    if name not in BUGS:
+        raise UnknownNameError("bug", name, BUGS)
+    if pictures_of(data)[0].shape[1:] != (28, 28):
+        raise InputError("The twins learn from pictures of 28 × 28 pixels. Start the lab with --data mnist.")
+    bug = BUGS[name]
+    with ONE_BLAS_THREAD:
+        healthy = _train(data, bug.healthy, bug.healthy_rate, bug.scale, seed)
+        sick = _train(data, bug.program, bug.rate, bug.scale, seed)
+    lines = [{"before": a.strip(), "after": b.strip()} for a, b in _changed_lines(bug)]
+    return {"bug": bug.words, "healthy": healthy, "sick": sick, "lines": lines, "doctor": _doctor(name)}
 
 
-def _train(data: Dataset, bug: str, mistake: Mistake | None, seed: int, *, loud: bool = False) -> Json:
-    loud = loud or bug == "unstable softmax"
-    scale = 1.0 if loud else 255.0
+def _changed_lines(bug: Bug) -> list[tuple[str, str]]:
+    pairs = zip(bug.healthy.splitlines(), bug.program.splitlines(), strict=True)
+    return [(before, after) for before, after in pairs if before != after]
+
+
+def _train(data: Dataset, program: str, rate: float, scale: float, seed: int) -> Json:
+    """Gradient descent with the functions of a program; a loss that is no number is None."""
+    names: dict[str, Any] = {}
+    exec(compile(program, "program.py", "exec"), names)
     images, known, test, truth = pictures_of(data)
-    x, labels = images[:IMAGES].reshape(min(IMAGES, len(images)), -1) / scale, known[:IMAGES].astype(int)
-    x_test = test[:TEST].reshape(-1, x.shape[1]) / scale
+    x, labels = images[:IMAGES].reshape(-1, 784) / scale, known[:IMAGES].astype(int)
     rng = np.random.default_rng(seed)
-    w = [rng.standard_normal((n, k)) * np.sqrt(2 / n) for n, k in ((x.shape[1], _HIDDEN), (_HIDDEN, 10))]
-    if bug == "all-zero weights":
-        w = [np.zeros_like(a) for a in w]
-    b = [np.zeros(_HIDDEN), np.zeros(10)]
-    rate = _TOO_LARGE if bug == "rate too large" else 1e-5 if loud else _RATE
+    theta = names["init_params"](rng)
     losses: list[float | None] = []
-    mistakes = () if mistake is None else (mistake,)
     with np.errstate(all="ignore"):
         for step in range(STEPS):
             rows = rng.integers(0, len(x), BATCH)
-            reference = _reference(w, b, x[rows], np.eye(10)[labels[rows]])
-            p = _bare(reference) if bug == "unstable softmax" else reference.forward()[1][-1]
+            z1, a1, z2, a2 = names["forward"](x[rows], *theta)
             if step % EVERY == 0:
-                loss = float(-np.log(p[np.arange(BATCH), labels[rows]] + 1e-300).mean())
+                loss = float(-np.log(a2[np.arange(BATCH), labels[rows]] + 1e-300).mean())
                 losses.append(loss if np.isfinite(loss) else None)
-            gradients = reference.gradients(*mistakes)
-            if bug == "unstable softmax" and not np.isfinite(p).all():
-                gradients = [(a * np.nan, c * np.nan) for a, c in gradients]
-            for i, (dw, db) in enumerate(gradients):
-                w[i] = w[i] - rate / BATCH * dw
-                b[i] = b[i] - rate / BATCH * db
-        output = _reference(w, b, x_test, np.zeros((len(x_test), 10))).forward()[1][-1]
-    return {"losses": losses, "accuracy": float(np.mean(output.argmax(axis=1) == truth[:TEST]))}
+            y = np.eye(10)[labels[rows]]
+            gradients = names["backward"](x[rows], y, z1, a1, z2, a2, theta[0], theta[2])
+            theta = tuple(p - rate * d for p, d in zip(theta, gradients, strict=True))
+        said = names["forward"](test[:TEST].reshape(-1, 784) / scale, *theta)[-1].argmax(axis=1)
+    return {"losses": losses, "accuracy": float(np.mean(said == truth[:TEST]))}
 
 
-def _reference(w: list[Array], b: list[Array], x: Array, y: Array) -> Reference:
-    return Reference((Layer(w[0], b[0], "ReLU"), Layer(w[1], b[1], "softmax")), x, y)
-
-
-def _bare(reference: Reference) -> Array:
-    """Softmax as it should not be."""
-    e = np.exp(reference.forward()[0][-1])
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def _doctor(bug: str, mistake: Mistake | None) -> str:
-    if mistake is not None:
-        layers = tuple(Layer(np.zeros((3, 3)), np.zeros(3), a) for a in ("ReLU", "softmax"))
-        reference = Reference(layers, np.zeros((1, 3)), np.zeros((1, 3)))
-        diagnosis = in_words(mistake, reference, factor_names(BATCH, None), False)
-        return f"{diagnosis.sentence} Change: {diagnosis.line}"
-    return {
-        "unstable softmax": "Softmax overflows: logits of 1,000 give NaN. Subtract each one's largest before exp.",
-        "all-zero weights": "All weights start equal, so all hidden units stay alike. Draw them at random.",
-        "rate too large": "The gradients are right. The step is too long: divide the learning rate by ten.",
-    }[bug]
+@functools.cache
+def _doctor(name: str) -> list[str]:
+    """What `chainrule doctor` says of the sick program, in sentences."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "program.py"
+        path.write_text(BUGS[name].program, encoding="utf-8")
+        found = examine(path)
+    diagnoses = [f"{d.sentence} Change: {d.line}" for d in found.diagnoses]
+    said = diagnoses + found.wrong + found.fragile
+    gradients = [f"{f.name}: {f.verdict}, relative error {f.relative_error:.1e}" for f in found.findings]
+    if found.right:
+        said.insert(0, "Every gradient is right.")
+    if name == "rate too large":
+        said.append("The step is what is wrong, and no gradient shows it: divide the learning rate by ten.")
+    return said + gradients

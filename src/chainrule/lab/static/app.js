@@ -5,7 +5,7 @@ const rooms = ["draw", "look", "train", "step", "break", "mistakes"];
 const main = document.getElementById("room");
 
 // What rooms share: the model, and the image that one of them left for the next.
-export const shared = { model: null, pixels: null, label: null };
+export const shared = { model: null, pixels: null, label: null, test: null };
 let leave = () => {};
 
 function address() {

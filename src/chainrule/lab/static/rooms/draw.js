@@ -1,5 +1,5 @@
 // Draw a digit; the engine reads it while you draw.
-import { ask, bars, make, paintSigned, picture, say } from "/static/tools.js";
+import { ask, bars, make, paintGrey, paintSigned, picture, say } from "/static/tools.js";
 
 const SIDE = 140, REST = 4;
 
@@ -21,7 +21,7 @@ export function enter(main, query, shared) {
     pen.strokeStyle = "#111"; pen.lineWidth = 11; pen.lineCap = pen.lineJoin = "round";
     answer.textContent = "?"; chart.show(shared.model.classes.map(() => 0));
     for (const part of [stages, nearest, carry]) part.replaceChildren();
-    votes.width = 0; shared.pixels = null;
+    votes.width = 0; shared.pixels = null; shared.test = null;
   }
 
   async function read() {
@@ -43,7 +43,7 @@ export function enter(main, query, shared) {
     if (found.nothing) { answer.textContent = "?"; stages.replaceChildren(make("p.soft", {}, found.nothing)); return; }
     answer.textContent = shared.model.classes[found.said];
     chart.show(found.probabilities);
-    shared.pixels = found.pixels; shared.label = found.said;
+    shared.pixels = found.pixels; shared.label = found.said; shared.test = null;
     paintSigned(votes, found.votes, side, side);
     const names = { grey: "your drawing", ground: "the paper", ink: "the ink", strokes: "the strokes" };
     stages.replaceChildren(...(found.stages || []).map((s) => {
@@ -85,5 +85,11 @@ export function enter(main, query, shared) {
   );
   const carried = shared.pixels;
   wipe();
-  if (carried) { shared.pixels = carried; }
+  if (carried) { // an image from another room, enlarged, as ink on paper
+    const scale = Math.floor((SIDE - 28) / side), small = make("canvas");
+    paintGrey(small, carried.map((v) => 255 - v), side, side);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(small, (SIDE - scale * side) / 2, (SIDE - scale * side) / 2, scale * side, scale * side);
+    read();
+  }
 }

@@ -1,14 +1,16 @@
 // Every unit, its exact sum, and what happens downstream when a pixel, a weight or a bias moves.
 import { ask, bars, make, number, paintGrey, paintSigned, say } from "/static/tools.js";
+import { math } from "/static/math.js";
+import { imageOf } from "/static/images.js";
 
 export async function enter(main, query, shared) {
   const { model } = shared, side = model.shape[1];
-  if (!shared.pixels) { const wrong = await ask("/api/mistakes"); if (wrong.length) { shared.pixels = wrong[0].pixels; shared.label = wrong[0].label; } else { shared.pixels = Array(side * side).fill(0); } }
+  await imageOf(query, shared);
   const pixels = shared.pixels.slice();
   let edits = [], layer = 0, unit = null, state = null;
   const weights = (await ask("/api/weights")).units;
 
-  const image = make("canvas.paper", { role: "img", "aria-label": "the image: click a pixel to change it" });
+  const image = make("canvas.paper", { role: "application", tabindex: 0, "aria-label": "the image: click a pixel to change it, or move with the arrows and press space" });
   const chart = bars(model.classes.length), units = make("div.units", { id: "units" }), outputs = make("div.row"), detail = make("section.card.wide", { id: "detail" }, make("p.soft", {}, "Choose a unit: its sum appears here."));
   const buttons = weights.map((w, k) => {
     const canvas = paintGrey(make("canvas"), w, side, side);
@@ -36,6 +38,7 @@ export async function enter(main, query, shared) {
 
   async function choose(l, k) {
     layer = l; unit = k;
+    address();
     buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(l === 0 && last > 0 && i === k)));
     await show();
   }
@@ -43,29 +46,46 @@ export async function enter(main, query, shared) {
   async function show() {
     const found = await ask("/api/unit", { pixels, edits, layer, unit });
     const name = (i) => (layer === 0 ? `x${i}` : `a${i}`);
-    const change = (input, label, value) => make("label", {}, label, make("input", { type: "number", step: "any", value, onchange: (e) => { edits = edits.filter((d) => !(d.layer === layer && d.unit === unit && d.input === input)); edits.push({ layer, input, unit, value: Number(e.target.value) }); refresh(); } }));
-    const rows = found.terms.map((t) => make("tr", {}, make("td", {}, name(t.input)), make("td", {}, number(t.x)), make("td", {}, number(t.w)), make(`td.${t.product >= 0 ? "for" : "against"}`, {}, number(t.product))));
+    const change = (input, label, value) => make("label.weight", {}, label, make("input", { type: "number", step: "any", value: Number(value.toPrecision(5)), onchange: (e) => { edits = edits.filter((d) => !(d.layer === layer && d.unit === unit && d.input === input)); edits.push({ layer, input, unit, value: Number(e.target.value) }); refresh(); } }));
+    const weightOf = (t) => { const box = change(t.input, "", t.w); box.firstElementChild.setAttribute("aria-label", `weight of ${name(t.input)}`); return box; };
+    const rows = found.terms.map((t) => make("tr", {}, make("td", {}, name(t.input)), make("td", {}, number(t.x)), make("td", {}, weightOf(t)), make(`td.${t.product >= 0 ? "for" : "against"}`, {}, number(t.product))));
     const sum = found.terms.slice(0, 4).map((t) => `${number(t.x, 3)}·(${number(t.w, 3)})`).join(" + ");
     const picture = layer === 0 ? [paintSigned(make("canvas", { role: "img", "aria-label": "its weights" }), found.weights, side, side)] : [];
     picture.forEach((c) => { c.style.width = "140px"; });
     detail.replaceChildren(
       make("h3", {}, layer === last ? `Output ${model.classes[unit]}: which units voted how` : `Layer ${layer + 1}, unit ${unit}`),
-      make("p.formula", {}, `z = ${sum} + … + (${number(found.bias, 3)}) = `, make("b", { id: "z" }, number(found.z, 6))),
+      make("p.formula", {}, math(`z = ${sum} + … + (${number(found.bias, 3)}) =`), make("b", { id: "z" }, number(found.z, 6))),
       make("div.row", {}, ...picture,
         make("table", {}, make("tr", {}, ...["input", "value", "weight", "product"].map((h) => make("th", {}, h))), ...rows, make("tr", {}, make("td", {}, `${found.others} others`), make("td"), make("td"), make("td", {}, number(found.rest)))),
-        make("div", {}, change(-1, "bias", found.bias), found.terms.length ? change(found.terms[0].input, `weight of ${name(found.terms[0].input)}`, found.terms[0].w) : "", make("button", { type: "button", onclick: () => { edits = []; refresh(); } }, "Undo changes"))));
+        make("div", {}, change(-1, "bias", found.bias), make("button", { type: "button", onclick: () => { edits = []; refresh(); } }, "Undo changes"))));
   }
 
-  image.addEventListener("click", (event) => {
-    const box = image.getBoundingClientRect();
-    const x = Math.floor((event.clientX - box.left) * side / box.width), y = Math.floor((event.clientY - box.top) * side / box.height);
+  function address() { history.replaceState(null, "", `#look?${new URLSearchParams({ ...(shared.test === null ? {} : { test: shared.test }), ...(unit === null ? {} : { layer, unit }) })}`); }
+  function flip(x, y) {
     if (x < 0 || y < 0 || x >= side || y >= side) return;
     pixels[y * side + x] = pixels[y * side + x] > 127 ? 0 : 255;
-    shared.pixels = pixels.slice();
+    shared.pixels = pixels.slice(); shared.test = null;
+    address();
     refresh();
+  }
+  image.addEventListener("click", (event) => {
+    const box = image.getBoundingClientRect();
+    flip(Math.floor((event.clientX - box.left) * side / box.width), Math.floor((event.clientY - box.top) * side / box.height));
+  });
+  const place = make("p.soft", { "aria-live": "polite" });
+  let at = [side >> 1, side >> 1];
+  image.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (event.key === " ") flip(...at);
+    else if (moves[event.key]) at = at.map((v, i) => Math.min(side - 1, Math.max(0, v + moves[event.key][i])));
+    else return;
+    place.textContent = `row ${at[1]}, column ${at[0]}: ${pixels[at[1] * side + at[0]]}`;
+    event.preventDefault();
   });
   main.append(make("h2", {}, "Look inside"),
     make("p.lead", {}, "The image, every hidden unit as the picture of its weights (bright where it likes ink) as strong as it fires, and the outputs. Choose one; change a pixel, a weight or a bias, and everything downstream moves."),
-    make("div.grid", {}, make("section.card", {}, make("h3", {}, "The image (click a pixel)"), image), make("section.card", {}, make("h3", {}, "Outputs"), chart, outputs, between), make("section.card.wide", {}, make("h3", {}, `${model.widths[1]} units of the first layer`), last > 0 ? units : "This model has none."), detail));
+    make("div.grid", {}, make("section.card", {}, make("h3", {}, "The image (click a pixel)"), image, place), make("section.card", {}, make("h3", {}, "Outputs"), chart, outputs, between), make("section.card.wide", {}, make("h3", {}, `${model.widths[1]} units of the first layer`), last > 0 ? units : "This model has none."), detail));
   await refresh();
+  const asked = ["layer", "unit"].map((name) => (query.has(name) ? Number(query.get(name)) : NaN));
+  if (asked.every(Number.isInteger) && asked[0] >= 0 && asked[0] <= last && asked[1] >= 0 && asked[1] < model.widths[asked[0] + 1]) await choose(...asked);
 }

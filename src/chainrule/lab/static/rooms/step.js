@@ -1,9 +1,11 @@
 // One image, forward and back and one update; every entry shows its formula, every gradient its finite difference.
 import { ask, make, number, paintGrey, paintSigned, say } from "/static/tools.js";
+import { math } from "/static/math.js";
+import { imageOf } from "/static/images.js";
 
 export async function enter(main, query, shared) {
   const side = shared.model.shape[1];
-  if (!shared.pixels) { const wrong = await ask("/api/mistakes"); shared.pixels = wrong.length ? wrong[0].pixels : Array(side * side).fill(0); shared.label = wrong.length ? wrong[0].label : 0; }
+  await imageOf(query, shared);
   const label = Number.isInteger(shared.label) ? shared.label : 0, seed = Number(query.get("seed") ?? 0) || 0;
   const about = { pixels: shared.pixels, label, seed };
   const { steps } = await ask("/api/steps", about);
@@ -16,13 +18,13 @@ export async function enter(main, query, shared) {
   const quizBox = make("form.row", { hidden: true, onsubmit: async (event) => { event.preventDefault(); try { const found = await ask("/api/judge", { ...about, name: steps[at].name, row: entry[0], column: entry[1], answer: Number(guess.value) }); reply.textContent = found.hint; reply.className = found.right ? "good" : "against"; if (found.right) await reveal(); } catch (error) { say(error.message); } } }, make("label", {}, "What is it?", guess), make("button.first", { type: "submit", id: "answer" }, "Check"));
 
   function layout(s) { const [h, w] = s.shape; if (s.name === "x" && w === side * side) return [side, side]; if (s.name.endsWith("W1") && h === side * side) return [w * 28 > 300 ? side * 4 : side, null]; return [h, w]; }
-  function go(i) { at = Math.min(steps.length - 1, Math.max(0, i)); entry = best(steps[at]); show(); history.replaceState(null, "", `#step?at=${at}&seed=${seed}`); }
+  function go(i) { at = Math.min(steps.length - 1, Math.max(0, i)); entry = best(steps[at]); show(); history.replaceState(null, "", `#step?at=${at}&seed=${seed}${shared.test === null ? "" : `&test=${shared.test}`}`); }
   function best(s) { let k = 0; s.values.forEach((v, i) => { if (Math.abs(v) > Math.abs(s.values[k])) k = i; }); return [Math.floor(k / s.shape[1]), k % s.shape[1]]; }
   function show() {
     const s = steps[at], [h, w] = s.shape;
     [...names.children].forEach((b, i) => (i === at ? b.setAttribute("aria-current", "step") : b.removeAttribute("aria-current")));
     title.textContent = `${at + 1} of ${steps.length}: ${s.name}, ${s.what}`;
-    formula.textContent = `${s.formula}    shape ${h} × ${w}`;
+    formula.replaceChildren(math(s.formula), make("span.soft", {}, `   shape ${h} × ${w}`));
     if (s.name === "x") paintGrey(map, s.values.map((v) => 255 * v), side, side);
     else if (h === side * side) { // W1 and dW1: each unit's weights as a picture, side by side
       const wide = Array(side * side * w).fill(0);
@@ -35,12 +37,12 @@ export async function enter(main, query, shared) {
     row.max = h - 1; column.max = w - 1; row.value = entry[0]; column.value = entry[1];
     reply.textContent = ""; guess.value = "";
     quizBox.hidden = !quiz;
-    if (quiz) { plugged.textContent = `${s.name}[${entry}] = ?`; checked.textContent = ""; } else reveal();
+    if (quiz) { plugged.replaceChildren(math(`${s.name}[${entry}] = ?`)); checked.textContent = ""; } else reveal();
   }
   async function reveal() {
     try {
       const found = await ask("/api/entry", { ...about, name: steps[at].name, row: entry[0], column: entry[1] });
-      plugged.textContent = `${steps[at].name}[${entry}] = ${found.formula}`;
+      plugged.replaceChildren(math(`${steps[at].name}[${entry}] = ${found.formula}`));
       plugged.dataset.value = found.value;
       checked.textContent = found.difference === undefined ? "" : `finite difference, just now: ${number(found.difference, 10)}; ${found.digits} digits agree`;
       say("");
