@@ -32,7 +32,7 @@ _MOST_DRAWING = 512
 Answer = Callable[[Request], Awaitable[Any]]
 
 
-def make_app(lab: Lab, hosts: set[str], token: str | None = None) -> Guard:
+def make_app(lab: Lab, hosts: set[str], token: str | None = None, trainings: Trainings | None = None) -> Guard:
     """The lab as an ASGI application.
 
     Parameters
@@ -40,8 +40,10 @@ def make_app(lab: Lab, hosts: set[str], token: str | None = None) -> Guard:
     lab : Lab
     hosts : set of "name:port"
     token : str, optional
+    trainings : Trainings, optional
+        For whoever wants to end them.
     """
-    rooms = _Rooms(lab)
+    rooms = _Rooms(lab, trainings or Trainings(lab.data))
     routes = [
         Route("/", rooms.page),
         Route("/api/model", _json(rooms.model), methods=["GET"]),
@@ -64,7 +66,6 @@ def make_app(lab: Lab, hosts: set[str], token: str | None = None) -> Guard:
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(routes=routes)
-    app.state.trainings = rooms.trainings
     return Guard(app, hosts, token)
 
 
@@ -117,8 +118,8 @@ def _session(request: Request) -> str:
 class _Rooms:
     """What each route asks."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab, self.trainings = lab, Trainings(lab.data)
+    def __init__(self, lab: Lab, trainings: Trainings) -> None:
+        self.lab, self.trainings = lab, trainings
         self._shape = lab.model.preparation.shape
         self._turns = CapacityLimiter(cores())
 

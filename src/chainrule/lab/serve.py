@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from chainrule.errors import FailureError, MissingPackageError
 from chainrule.lab.answers import Lab
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from chainrule.lab.trainings import Trainings
 
 LOOPBACK = "127.0.0.1"
 
@@ -37,6 +45,7 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
         import uvicorn
 
         from chainrule.lab.app import make_app
+        from chainrule.lab.trainings import Trainings
     except ImportError as error:
         raise MissingPackageError(f"The lab needs {error.name}. Install it: pip install 'chainrule[lab]'") from error
     listener = _listen(host, port)
@@ -47,18 +56,34 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
     names = {host, LOOPBACK, "localhost"} | ({socket.gethostname()} if open_to_others else set())
     if host == "0.0.0.0":
         names |= {str(address[4][0]) for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    app = make_app(lab, {f"{name.lower()}:{port}" for name in names}, token)
+    trainings = Trainings(lab.data)
+    app = make_app(lab, {f"{name.lower()}:{port}" for name in names}, token, trainings)
     shown = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/" + (f"?token={token}" if token else "")
     if open_to_others:
         say(
             "Others can reach this. The address carries a token; whoever has it can use the lab, and see what you draw."
         )
+    if host == "0.0.0.0":
+        say(f"From another machine: http://{socket.gethostname()}:{port}/?token={token}")
     say(f"The lab: {shown}   (Ctrl-C ends it)")
     config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
-    server = uvicorn.Server(config)
+    server = _server(config, trainings)
     if browser:
         threading.Timer(0.6, _open, (shown, say)).start()
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        server.run(sockets=[listener])
+
+
+def _server(config: uvicorn.Config, trainings: Trainings) -> uvicorn.Server:
+    """A server that ends the trainings first: it waits for those who listen to them."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            trainings.end_all()
+            super().handle_exit(sig, frame)
+
+    return Server(config)
 
 
 def _open(address: str, say: Callable[[str], None]) -> None:
@@ -72,6 +97,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who comes before the server is up waits
     except OSError as error:
         listener.close()
         raise FailureError(

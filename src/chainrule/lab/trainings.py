@@ -134,6 +134,8 @@ class LiveTraining:
         self.state = "ended"
         self._wanted.set()
         self.training.pause()
+        with self._told:
+            self._told.notify_all()
 
     @property
     def model(self) -> Model:
@@ -286,7 +288,7 @@ class Trainings:
         return self._of[session]
 
     def end_all(self) -> None:
-        """At the server's end."""
+        """At the server's end: whoever listens is told that nothing comes any more."""
         for training in self._of.values():
             training.end()
 

@@ -1,6 +1,6 @@
 // A line of plain symbols as MathML: W1 with a low 1, xᵀ with a high T, numbers as numbers.
 const NS = "http://www.w3.org/1998/Math/MathML";
-const TOKEN = /([A-Za-zαℓθΣ]+?)(\d*)(ᵀ?)(?![A-Za-z\d])|\^(−?-?[\d.]+(?:e[+−-]?\d+)?)|(\d[\d.,]*(?:e[+−-]?\d+)?)|(\S)/gu;
+const TOKEN = /([A-Za-zαℓθΣ]+?)(\d*)(ᵀ?)(?![A-Za-z\d])|\^(−?-?[\d.]+(?:e[+−-]?\d+)?)|(−?\d[\d.,]*(?:e[+−-]?\d+)?)|(\S)/gu;
 
 function element(name, ...children) {
   const made = document.createElementNS(NS, name);
@@ -18,7 +18,11 @@ function piece(text) {
       if (low && high) parts.push(element("msubsup", base, element("mn", low), element("mi", "T")));
       else if (low) parts.push(element("msub", base, element("mn", low)));
       else parts.push(high ? element("msup", base, element("mi", "T")) : base);
-    } else parts.push(element("mo", whole));
+    } else {
+      const sign = element("mo", whole);
+      if (!parts.length && "=+·/∘←".includes(whole)) sign.setAttribute("form", "infix");
+      parts.push(sign);
+    }
   }
   return element("math", element("mrow", ...parts));
 }
