@@ -29,7 +29,7 @@ from chainrule.lab.trainings import LiveTraining, recipe_of
 from chainrule.recipes import start
 
 DOCS = Path(__file__).parent.parent / "docs"
-VISITORS, STROKES, REST = 30, 60, 4  # the page rests four times as long as it waited: static/rooms/draw.js
+VISITORS, STROKES, REST = 30, 60, 5  # the page rests five times as long as it waited: static/rooms/draw.js
 CONFIG = {
     "width": 128, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1,
     "batch": 128, "epochs": 5, "momentum": True, "deform": False,
@@ -71,9 +71,9 @@ def draw_at_once(place: str, drawing: np.ndarray) -> list[float]:
 
 
 def strokes(place: str, drawing: np.ndarray, count: int, visitor: str) -> list[float]:
-    """Milliseconds of so many answers, asked one after the other over one connection, resting as the page does."""
+    """Milliseconds of so many answers while the pen is down, one after the other, resting as the page does."""
     connection = http.client.HTTPConnection(place)
-    path, content = f"/api/draw?width={drawing.shape[1]}", drawing.tobytes()
+    path, content = f"/api/draw?width={drawing.shape[1]}&brief=1", drawing.tobytes()
     times = []
     for _ in range(count):
         began = time.perf_counter()

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import chainrule
 from chainrule.exercises import exercises
 from course import DIGEST, notebooks, sources_of
 
 COURSE = Path(__file__).parent.parent / "course"
+ROOMS = Path(chainrule.__file__).parent / "lab" / "static" / "rooms"
+LAB = "http://127.0.0.1:8000"
 NOTEBOOKS = notebooks([])
 
 
@@ -50,7 +53,9 @@ def test_a_chapter_has_a_derivation_a_check_a_picture_and_exercises(path):
     for one in exercises().values():
         if one.number.startswith(f"{number}."):
             assert f"**{one.number}** `{one.name}" in prose(notebook)
-            assert re.search(rf"\*\*{re.escape(one.number)}\*\*[^*]*\*{one.minutes}\s+minutes\*", prose(notebook))
+            assert re.search(
+                rf"\*\*{re.escape(one.number)}\*\*((?!\*\*).)*\*{one.minutes}\s+minutes\*", prose(notebook), re.S
+            )
 
 
 def clean(text):
@@ -61,7 +66,14 @@ def clean(text):
 def test_links_lead_somewhere(path):
     text = prose(load(path)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):
-        assert target.startswith("https://") or (COURSE / target).exists(), target
+        assert target.startswith(("https://", LAB)) or (COURSE / target).exists(), target
+    for room in re.findall(rf"\({LAB}/#(\w+)", text):
+        assert (ROOMS / f"{room}.js").exists(), room
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_points_to_its_room_in_the_lab(path):
+    assert f"]({LAB}/#" in prose(load(path))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -60,6 +60,15 @@ def test_a_drawing_is_read_as_the_library_reads_it(ask, lab):
         assert_array_equal(Image.open(io.BytesIO(png.read())), grey)
 
 
+def test_while_the_pen_is_down_the_answer_is_brief(ask, lab):
+    grey = 255 - np.pad(lab.data.test_images[0].repeat(4, axis=0).repeat(4, axis=1), 14)
+    whole, brief = (
+        json.loads(ask("POST", f"/api/draw?width={grey.shape[1]}{how}", grey.tobytes())[2]) for how in ("", "&brief=1")
+    )
+    assert brief["probabilities"] == whole["probabilities"]
+    assert set(whole) - set(brief) == {"nearest", "stages"}
+
+
 def test_an_empty_paper_is_no_error(ask):
     status, _, body = ask("POST", "/api/draw?width=100", bytes([255]) * 10_000)
     assert status == 200

@@ -212,6 +212,7 @@ def test_a_dropped_photo_is_read(visit, lab, tmp_path):
     page.set_input_files("input[type=file]", tmp_path / "photo.png")
     said = int(lab.model.predict(lab.data.test_images[3:4])[0])
     until(page, f"document.querySelector('#answer').textContent === '{said}'")
+    until(page, "document.querySelectorAll('.wide figure').length >= 11")
 
 
 def test_the_page_is_small(visit, page, address):

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 Json = dict[str, Any]
 
 MOST_EDITS = 200
-_NEAREST, _NEIGHBOURS, _TERMS, _MISTAKES = 10_000, 6, 12, 60
+_NEAREST, _NEIGHBOURS, _TERMS, _MISTAKES, _SHOWN = 10_000, 6, 12, 60, 168
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,23 +143,30 @@ def as_image(pixels: Any, shape: tuple[int, int]) -> Array:
 # ------------------------------------------------------------------------------------------- Draw
 
 
-def read_drawing(lab: Lab, grey: Array) -> Json:
+def read_drawing(lab: Lab, grey: Array, brief: bool = False) -> Json:
     """What a drawing shows, with every stage from there to the network; or why nothing was found.
 
     Parameters
     ----------
     lab : Lab
     grey : uint8 (height, width)
+    brief : bool
+        Whether to leave out the stages and the nearest training images, while the pen is down.
     """
     try:
         page = find_digits(grey, lab.model.preparation.shape)
     except DataFileError as nothing:  # a drawing begins with a dot
         return {"nothing": str(nothing)}
-    return {**explain_digit(lab, page.digits), "stages": _stages(page), "box": _box(page)}
+    return explain_digit(lab, page.digits) if brief else explain_page(lab, page)
+
+
+def explain_page(lab: Lab, page: Page) -> Json:
+    """All of `explain_digit`, the stages from the picture to it, and the nearest training images."""
+    return {**explain_digit(lab, page.digits), "nearest": nearest(lab, page.digits), "stages": _stages(page)}
 
 
 def explain_digit(lab: Lab, image: Array) -> Json:
-    """Probabilities of one image, which pixels speak for and against the answer, and the nearest training images."""
+    """Probabilities of one image, and which pixels speak for and against the answer."""
     probabilities = lab.model.probabilities(image)[0]
     said = int(probabilities.argmax())
     return {
@@ -167,7 +174,6 @@ def explain_digit(lab: Lab, image: Array) -> Json:
         "probabilities": probabilities.tolist(),
         "said": said,
         "votes": pixel_votes(lab.model, image, said).tolist(),
-        "nearest": nearest(lab, image),
     }
 
 
@@ -201,13 +207,9 @@ def _png(grey: Array) -> str:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG", compress_level=1)
+    image = Image.fromarray(grey)
+    image.reduce(max(1, max(image.size) // _SHOWN)).save(file, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _box(page: Page) -> list[int]:
-    box = page.boxes[0]
-    return [round(page.scale * corner) for corner in (box.left, box.top, box.right, box.bottom)]
 
 
 # ------------------------------------------------------------------------------------------- Look inside

@@ -146,7 +146,8 @@ class _Rooms:
         if not 28 <= width <= _MOST_DRAWING or len(content) % width or not 28 <= len(content) // width <= _MOST_DRAWING:
             raise ShapeError(f"A drawing has from 28 to {_MOST_DRAWING} pixels a side, one byte each.")
         grey = np.frombuffer(content, np.uint8).reshape(-1, width)
-        return await self._in_turn(answers.read_drawing, grey)
+        brief = request.query_params.get("brief") == "1"
+        return await self._in_turn(answers.read_drawing, grey, brief)
 
     async def photo(self, request: Request) -> Any:
         content = await request.body()
@@ -252,4 +253,4 @@ def _read_photo(lab: Lab, content: bytes) -> Any:
             page = read_page(path, lab.model.preparation.shape)
         except InputError as error:
             raise InputError(str(error).replace(str(path), "The picture")) from error
-    return answers.explain_digit(lab, page.digits)
+    return answers.explain_page(lab, page)

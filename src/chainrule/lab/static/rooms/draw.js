@@ -1,7 +1,7 @@
 // Draw a digit; the engine reads it while you draw.
 import { ask, bars, make, paintGrey, paintSigned, picture, say } from "/static/tools.js";
 
-const SIDE = 140, REST = 4;
+const SIDE = 140, REST = 5;
 
 export function enter(main, query, shared) {
   const side = shared.model.shape[1];
@@ -31,7 +31,7 @@ export function enter(main, query, shared) {
     for (let i = 0; i < grey.length; i++) grey[i] = rgba[4 * i];
     if (grey.some((value) => value < 128)) {
       const asked = performance.now();
-      try { show(await ask(`/api/draw?width=${SIDE}`, grey, true)); say(""); } catch (error) { say(error.message); }
+      try { show(await ask(`/api/draw?width=${SIDE}${down ? "&brief=1" : ""}`, grey, true)); say(""); } catch (error) { say(error.message); }
       // A class that draws at once shares one machine: whoever waits long, asks seldom.
       await new Promise((resolve) => setTimeout(resolve, REST * (performance.now() - asked)));
     }
@@ -46,7 +46,8 @@ export function enter(main, query, shared) {
     shared.pixels = found.pixels; shared.label = found.said; shared.test = null;
     paintSigned(votes, found.votes, side, side);
     const names = { grey: "your drawing", ground: "the paper", ink: "the ink", strokes: "the strokes" };
-    stages.replaceChildren(...(found.stages || []).map((s) => {
+    if (!found.stages) return; // the pen is down: the rest comes when it is lifted
+    stages.replaceChildren(...found.stages.map((s) => {
       return make("figure", {}, make("img", { src: s.png, alt: names[s.name], width: 84 }), make("figcaption", {}, names[s.name]));
     }), picture(found.pixels, side, `${side} × ${side}`, 84));
     nearest.replaceChildren(...found.nearest.map((n) => picture(n.pixels, side, `a ${n.label}`, 56)));
