@@ -53,9 +53,8 @@ def test_a_chapter_has_a_derivation_a_check_a_picture_and_exercises(path):
     for one in exercises().values():
         if one.number.startswith(f"{number}."):
             assert f"**{one.number}** `{one.name}" in prose(notebook)
-            assert re.search(
-                rf"\*\*{re.escape(one.number)}\*\*((?!\*\*).)*\*{one.minutes}\s+minutes\*", prose(notebook), re.S
-            )
+            stated = rf"\*\*{re.escape(one.number)}\*\*((?!\*\*).)*\*{one.minutes}\s+minutes\*"
+            assert re.search(stated, prose(notebook), re.DOTALL)
 
 
 def clean(text):
