@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from chainrule.cli.changes import Changes
 from chainrule.cli.checkpoints import Keeping
 from chainrule.cli.train import train
 from chainrule.data.datasets import load_dataset
@@ -440,7 +441,7 @@ def test_the_command_line_trains_on_the_card_and_goes_on_there(monkeypatch, tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
     card.brought_there = 0
-    train(data="digits", epochs=1, device="gpu", json=True)
+    train(data="digits", changes=Changes(epochs=1), device="gpu", json=True)
     assert card.brought_there > 0
     assert (tmp_path / "chainrule-model.safetensors").exists()
     kept = Keeping.asked(tmp_path / "run.ckpt", None, None, tmp_path / "m.safetensors", None, "gpu")

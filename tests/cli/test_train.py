@@ -103,6 +103,19 @@ def test_data_without_a_test_part_gives_null(run, tmp_path):
     assert "this data has no labelled test images" in run("train", "--data", tmp_path / "train.csv", "--epochs", 2).out
 
 
+def test_every_setting_of_a_recipe_can_be_changed(run, tmp_path):
+    options = ["--hidden", 0, "--initialization", "xavier", "--optimizer", "adam", "--schedule", "constant", "--deform"]
+    assert run("train", "--data", "digits", "--epochs", 1, *options, "--json").code == 0
+    model = load_model(tmp_path / "chainrule-model.safetensors")
+    recipe = model.facts["recipe"]
+    assert [type(layer).__name__ for layer in model.network.layers] == ["Dense"]
+    assert (recipe["initialization"], recipe["optimizer"], recipe["schedule"]) == ("xavier", "adam", "constant")
+    assert recipe["momentum"] == 0
+    assert recipe["deformation"] is not None
+    run("train", "--data", "digits", "--epochs", 1, "--recipe", "simard-2003", "--hidden", 8, "--no-deform", "--json")
+    assert load_model(tmp_path / "chainrule-model.safetensors").facts["recipe"]["deformation"] is None
+
+
 def test_a_folder_of_idx_files_is_trained_on(run, tmp_path):
     digits = load_dataset("digits")
     folder = tmp_path / "fashion"
@@ -135,6 +148,12 @@ def test_auto_falls_back_to_digits_and_says_why(run, monkeypatch, tmp_path):
         (("--device", "tpu"), "There is no device 'tpu'. Did you mean 'gpu'?"),
         (("--epochs", "0"), "--epochs 0: expected at least 1"),
         (("--hidden", "128", "0"), "every layer needs at least one unit"),
+        (("--data", "digits", "--activation", "rellu"), "Did you mean 'relu'?"),
+        (("--data", "digits", "--initialization", "hee"), "Did you mean 'he'?"),
+        (("--data", "digits", "--optimizer", "adm"), "Did you mean 'adam'?"),
+        (("--data", "digits", "--schedule", "constantly"), "Did you mean 'constant'?"),
+        (("--data", "digits", "--momentum", "1"), "momentum is 1"),
+        (("--optimizer", "adam", "--momentum", "0.9"), "--momentum 0.9 belongs to sgd"),
         (("--data", "digits", "--batch-size", "-1"), "batch_size is -1"),
         (("--data", "digits", "--learning-rate", "-1"), "learning_rate is -1"),
         (("--data", "digits", "--learning-rate", "nan"), "learning_rate is nan"),
