@@ -97,7 +97,11 @@ def _tell(file: Path, examination: Examination) -> None:
     for diagnosis in examination.diagnoses:
         say()
         out.print(Text(diagnosis.sentence, "bold"))
-        for title, text in (("evidence", diagnosis.evidence), ("change", diagnosis.line), ("read", diagnosis.chapter)):
+        for title, text in (
+            ("evidence", diagnosis.evidence),
+            ("change", diagnosis.line),
+            ("read", f"{diagnosis.chapter}, {diagnosis.notebook}"),
+        ):
             if text:
                 row = Table.grid(padding=(0, 2))
                 row.add_column(width=8, style="dim")

@@ -7,10 +7,12 @@ wrong.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import itertools
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,10 +30,14 @@ from chainrule.doctor.names import DERIVATIVE
 from chainrule.doctor.pieces import Pieces, examine_pieces
 from chainrule.doctor.programs import Chosen, ClassProgram, Examples, Program, Step, find_programs
 from chainrule.doctor.reference import LOSSES, USUAL, USUAL_OTHERWISE, Reference, identify
+from chainrule.doctor.rehearsal import Loss, how_it_starts, learns_twenty, one_image_alone
 from chainrule.doctor.source import Source, execute_definitions, read_source
 from chainrule.errors import InputError
 
 Array = NDArray[Any]
+
+#: What a forward pass that draws, and so differs from call to call, is about.
+_DRAWS = re.compile(r"dropout|keep_?prob|mask", re.IGNORECASE)
 
 #: Sizes to try: few inputs and classes first, then what MNIST's code has written into it.
 _SIZES = (
@@ -133,6 +139,8 @@ def _examine(source: Source, chosen: Chosen) -> Examination:
     if not best.wrong:
         result.wrong += wrong
     result.fragile += fragile
+    if not best.wrong and not wrong:
+        result.fragile += _rehearse(best)
     return result
 
 
@@ -614,6 +622,47 @@ def _initialisation(program: Program, examples: Examples) -> list[str]:
                     "knowing nothing costs: the initial weights are too large. Scale them by √(2 / inputs)."
                 )
     return found
+
+
+def _rehearse(judged: Judged) -> list[str]:
+    """What a code with right gradients may still stumble over."""
+    program, examples, reference = judged.program, judged.examples, judged.reference
+    found: list[str] = []
+    theta = _theta(program)
+    drawn = bool(_DRAWS.search(ast.unparse(program.source.tree))) if reference is None else _any_mask(reference.masks)
+    with contextlib.suppress(Exception):
+        if len(examples.x) > 1 and not program.one_by_one and not drawn:
+            found += one_image_alone(program, examples, theta, program.step(theta, examples).output)
+    with contextlib.suppress(Exception):
+        layout = _layout(theta, examples)
+        if reference is not None and layout is not None:
+            own = program.parameters
+            layers = tuple(
+                replace(
+                    layer,
+                    weight=_oriented(own[w], examples.out_in),
+                    bias=None if b is None else np.asarray(own[b], float).reshape(-1),
+                )
+                for layer, (w, b) in zip(reference.layers, layout, strict=True)
+            )
+            found += how_it_starts(replace(reference, layers=layers))
+    with contextlib.suppress(Exception):
+        if len(examples.x) > 1 and not drawn and not found:
+            found += learns_twenty(program, examples, _loss_of(judged))
+    return found
+
+
+def _loss_of(judged: Judged) -> Loss:
+    """The loss that a program was judged by, for any examples."""
+    if judged.assumed:
+        value = LOSSES[judged.loss].value
+        return lambda theta, examples: value(judged.program.forward(theta, examples)[0], examples.y) / len(examples.x)
+
+    def own(theta: Parameters, examples: Examples) -> float:
+        judged.program.loss_name = judged.loss
+        return judged.program.loss(theta, examples)
+
+    return own
 
 
 def _described(judged: Judged) -> str:

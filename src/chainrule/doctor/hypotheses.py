@@ -52,6 +52,14 @@ class Diagnosis:
     line: str = ""
     chapter: str = "docs/mathematics.md#the-chain-rule-once"
 
+    @property
+    def notebook(self) -> str:
+        """The chapter of the course where it is run and checked."""
+        anchor = self.chapter.partition("#")[2]
+        return {"dropout": "course/09_learning_the_rule.ipynb", "optimizers": "course/06_gradient_descent.ipynb"}.get(
+            anchor, "course/05_the_chain_rule.ipynb"
+        )
+
 
 def alike(a: Array, b: Array, tolerance: float = SAME, floor: float = 0.0) -> bool:
     """Whether two arrays are equal up to rounding, relative to their sizes, or to `floor` where both are smaller."""

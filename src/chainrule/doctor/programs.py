@@ -134,6 +134,7 @@ class Program:
         self.loss_name: str | None = None
         self.update_name: str | None = None
         self.rate = RATE
+        self.l2 = 0.1
         self._generators = _generators(source.namespace)
         self._missing = source.missing_names()
 
@@ -160,7 +161,7 @@ class Program:
 
     def _environment(self, examples: Examples | None) -> Environment:
         known = Environment(by_role=dict(self.sizes))
-        known.by_role |= {"rate": self.rate, "l2": 0.1, "keep": 0.8, "drop": 0.2, "seed": 0, "quiet": False,
+        known.by_role |= {"rate": self.rate, "l2": self.l2, "keep": 0.8, "drop": 0.2, "seed": 0, "quiet": False,
                           "epochs": 2, "training": True, "generator": np.random.default_rng(0)}  # fmt: skip
         if examples is not None:
             known.by_role |= {"x": examples.given_x, "y": examples.given_y, "m": len(examples.x)}
