@@ -5,7 +5,7 @@
     python scripts/course.py --quick    on the small digits, and keep nothing: what continuous integration does
 
 A cell that raises ends it, and every number that the prose states is asserted in a cell. A notebook that was run whole
-carries the digest of its code; `tests/test_course.py` fails where the two differ, so nobody edits one and forgets to
+carries the digest of its sources; `tests/test_course.py` fails where the two differ, so nobody edits one and forgets to
 run it.
 """
 
@@ -25,8 +25,8 @@ MOST_SECONDS = 600
 
 
 def sources_of(notebook: dict) -> str:
-    """A digest of the code in a notebook, on which everything depends that its cells have put out."""
-    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    """A digest of what was written in a notebook, whatever its cells have put out."""
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
