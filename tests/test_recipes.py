@@ -11,6 +11,7 @@ from chainrule import two_layer
 from chainrule.data.datasets import Dataset, load_dataset
 from chainrule.data.deformations import Deformation, Deformer
 from chainrule.data.preparation import Preparation
+from chainrule.data.streams import Shards
 from chainrule.errors import DataFileError, InputError, UnknownNameError, ValueRangeError
 from chainrule.nn.layers import Dense
 from chainrule.nn.optimizers import SGD, AdamW
@@ -267,9 +268,25 @@ def test_to_hold_out_everything_is_refused(digits):
         start(replace(STANDARD, validation=COUNT), digits)
 
 
-def test_a_negative_seed_is_refused(digits):
-    with pytest.raises(ValueRangeError, match="seed is -1; expected a whole number, 0 or above"):
-        start(STANDARD, digits, seed=-1)
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None])
+def test_a_seed_that_is_no_whole_number_from_0_is_refused(digits, seed):
+    with pytest.raises(ValueRangeError, match=rf"seed is {seed!r}; expected a whole number, 0 or above"):
+        start(STANDARD, digits, seed=seed)
+
+
+def test_pictures_from_a_stream_are_trained_on_but_not_all_at_once(digits):
+    stream = Shards([(digits.train_images, digits.train_labels)])
+    streamed = replace(digits, train_images=None, train_labels=None, stream=stream)
+    training = start(shortened(STANDARD), streamed)
+    assert list(training)[-1].step == training.step > 0
+    with pytest.raises(ValueRangeError, match=r"standard takes all pictures at once, and these are too many"):
+        start(shortened(STANDARD, batch_size=None), streamed)
+
+
+def test_the_least_number_of_steps_is_a_whole_number(digits):
+    for value in (-1, 2.5):
+        with pytest.raises(ValueRangeError, match=f"least_steps is {value}; expected a whole number"):
+            start(replace(STANDARD, least_steps=value), digits)
 
 
 @pytest.mark.parametrize("labels", [np.zeros(COUNT - 1, int), np.full(COUNT, 10)], ids=["too few", "too large"])
