@@ -125,7 +125,7 @@ def test_ranks_with_other_options_are_told_which(tmp_path):
 
 
 def test_what_all_ranks_stumble_over_is_said_once(run):
-    ended = run(3, "train", "--data", "digits", "--hidden", 0)
+    ended = run(3, "train", "--data", "digits", "--hidden", 8, 0)
     assert ended.returncode == 2
     assert ended.stderr.count("Error:") == 1
-    assert "--hidden 0" in ended.stderr
+    assert "--hidden 8 0" in ended.stderr

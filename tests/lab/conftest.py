@@ -12,6 +12,7 @@ from chainrule.files.model_file import SHIPPED_MODEL, load_model
 from chainrule.lab.answers import Lab
 from chainrule.lab.app import make_app
 from chainrule.lab.serve import _listen
+from chainrule.lab.trainings import Trainings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -21,12 +22,13 @@ def lab():
     return Lab(load_model(SHIPPED_MODEL), load_dataset("digits"), "the one that comes with chainrule")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer, for its threads would be there while other tests count what is allocated
 def address(lab):
     """Where the lab answers, "127.0.0.1:port"."""
     listener = _listen("127.0.0.1", 0)
     place = f"127.0.0.1:{listener.getsockname()[1]}"
-    app = make_app(lab, {place})
+    trainings = Trainings(lab.data)
+    app = make_app(lab, {place}, trainings=trainings)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -34,6 +36,7 @@ def address(lab):
     while not server.started and time.monotonic() < until:
         thread.join(0.02)
     yield place
+    trainings.end_all()
     server.should_exit = True
     thread.join(5)
     listener.close()
