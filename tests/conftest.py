@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ import pytest
 
 from chainrule.cli import main
 from chainrule.data.datasets import load_dataset, mnist_at_hand
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOPBACK = ("127.", "::1", "localhost")
 
