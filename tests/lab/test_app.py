@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import itertools
 import json
 import shlex
 import urllib.request
@@ -16,7 +17,7 @@ from PIL import Image
 from chainrule.cli import main
 from chainrule.files.model_file import load_model
 from chainrule.lab import guards
-from chainrule.lab.trainings import command_line, recipe_of
+from chainrule.lab.trainings import LiveTraining, command_line, recipe_of
 
 SESSION = "a-session-of-tests"
 CONFIG = {
@@ -190,6 +191,22 @@ def test_a_training_runs_pauses_and_is_saved_and_its_command_gives_the_same_netw
     again = tmp_path / "again.safetensors"
     assert main([*shlex.split(finished["command"])[1:], "--model", str(again), "--json"]) == 0
     assert_array_equal(load_model(again).network.parameters, parameters)
+
+
+def test_a_pause_that_comes_while_the_last_steps_are_told_is_told_too(lab, monkeypatch):
+    live = LiveTraining(lab.data, CONFIG | {"epochs": 100, "batch": 16})
+    publish = live._publish
+
+    def publish_and_pause(found):
+        publish(found)
+        if found is not None and live.state == "training":
+            live.pause()
+
+    monkeypatch.setattr(live, "_publish", publish_and_pause)
+    live.go()
+    told = (json.loads(line[6:]) for line in itertools.islice(live.events(), 6) if line.startswith("data: "))
+    assert any(snapshot["state"] == "paused" and snapshot["step"] > 0 for snapshot in told)
+    live.end()
 
 
 def next_event(stream, wanted):

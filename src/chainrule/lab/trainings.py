@@ -145,15 +145,23 @@ class LiveTraining:
     def _work(self) -> None:
         try:
             while not self._ended:
-                self._wanted.wait()
-                if self.state == "training":
+                if not self._wanted.wait(_SECONDS_BETWEEN):
+                    self._say_that_it_rests()
+                elif not self._ended:
                     self._some_steps()
         except ChainruleError as error:
             self.error, self.state = str(error), "failed"
             self._publish(None)
 
+    def _say_that_it_rests(self) -> None:
+        """A pause that came while the last steps were told is told now."""
+        if self.state == "training":
+            self.state = "paused"
+            self._publish(None)
+
     def _some_steps(self) -> None:
         """Until a pause, an epoch's end, or the budget's."""
+        self.state = "training"
         began, first = time.monotonic(), self.training.step
         timer = threading.Timer(_SECONDS_BETWEEN, self.training.pause)
         if self._budget == 1:
