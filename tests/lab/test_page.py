@@ -1,6 +1,8 @@
 """The page in a real browser: what it shows is what the library says, and nothing leaves this machine."""
 
+import io
 import re
+import urllib.request
 
 import numpy as np
 import pytest
@@ -66,6 +68,11 @@ def test_draw_a_seven_and_it_says_seven(visit, lab):
         draw(page, SEVEN)
     until(page, "document.querySelector('#answer').textContent === '7'")
     until(page, "document.querySelectorAll('.wide figure').length >= 11")  # stages and neighbours
+    drawn = "document.querySelector('canvas.paper').getContext('2d').getImageData(0, 0, 140, 140).data"
+    inked = page.evaluate(f"Array.from({drawn}).filter((v, i) => i % 4 === 0 && v < 128).length")
+    with urllib.request.urlopen(page.locator(".wide figure img").first.get_attribute("src")) as shown:
+        stage = np.asarray(Image.open(io.BytesIO(shown.read())))
+    assert (stage < 128).sum() == inked  # of the whole stroke, and not of what was there when it was first asked
 
 
 def test_the_numbers_on_the_page_are_the_librarys(visit, lab):

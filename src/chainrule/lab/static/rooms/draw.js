@@ -1,7 +1,7 @@
 // Draw a digit; the engine reads it while you draw.
 import { ask, bars, make, paintGrey, paintSigned, picture, say } from "/static/tools.js";
 
-const SIDE = 140, REST = 5;
+const SIDE = 140, REST = 5, LONGEST_REST = 500;
 
 export function enter(main, query, shared) {
   const side = shared.model.shape[1];
@@ -14,7 +14,7 @@ export function enter(main, query, shared) {
   votes.style.width = "168px";
   const carry = make("div.row");
   const file = make("input", { type: "file", accept: "image/*", "aria-label": "a photo of a digit" });
-  let busy = false, again = false, down = null;
+  let busy = false, again = false, down = null, wake = () => {};
 
   function wipe() {
     pen.fillStyle = "#fff"; pen.fillRect(0, 0, SIDE, SIDE);
@@ -33,7 +33,8 @@ export function enter(main, query, shared) {
       const asked = performance.now();
       try { show(await ask(`/api/draw?width=${SIDE}${down ? "&brief=1" : ""}`, grey, true)); say(""); } catch (error) { say(error.message); }
       // A class that draws at once shares one machine: whoever waits long, asks seldom.
-      await new Promise((resolve) => setTimeout(resolve, REST * (performance.now() - asked)));
+      // Whoever lifts the pen is answered at once.
+      await new Promise((resolve) => { wake = resolve; setTimeout(resolve, Math.min(LONGEST_REST, REST * (performance.now() - asked))); });
     }
     busy = false;
     if (again) { again = false; read(); }
@@ -57,7 +58,7 @@ export function enter(main, query, shared) {
   const at = (event) => { const box = paper.getBoundingClientRect(); return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height]; };
   paper.addEventListener("pointerdown", (event) => { paper.setPointerCapture(event.pointerId); down = at(event); pen.beginPath(); pen.moveTo(...down); pen.lineTo(down[0] + .1, down[1]); pen.stroke(); event.preventDefault(); });
   paper.addEventListener("pointermove", (event) => { if (!down) return; for (const e of event.getCoalescedEvents?.() ?? [event]) { const to = at(e); pen.beginPath(); pen.moveTo(...down); pen.lineTo(...to); pen.stroke(); down = to; } read(); });
-  for (const name of ["pointerup", "pointercancel"]) paper.addEventListener(name, () => { if (down) { down = null; read(); } });
+  for (const name of ["pointerup", "pointercancel"]) paper.addEventListener(name, () => { if (down) { down = null; read(); wake(); } });
   let key = [SIDE / 2, SIDE / 4], drawing = false;
   paper.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [-6, 0], ArrowRight: [6, 0], ArrowUp: [0, -6], ArrowDown: [0, 6] };
