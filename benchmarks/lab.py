@@ -10,27 +10,28 @@ installed.
 import http.client
 import json
 import multiprocessing
+import re
 import shutil
 import statistics
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 
 from chainrule.data.datasets import load_dataset
 from chainrule.files.model_file import SHIPPED_MODEL, load_model
 from chainrule.lab.answers import Lab
-from chainrule.lab.app import make_app
-from chainrule.lab.serve import _listen
+from chainrule.lab.app import STATIC
+from chainrule.lab.serve import serving
 from chainrule.lab.trainings import LiveTraining, recipe_of
 from chainrule.recipes import start
 
 DOCS = Path(__file__).parent.parent / "docs"
 VISITORS, STROKES = 30, 60
-REST, LONGEST_REST = 5, 500  # the page rests five times as long as it waited, in ms: static/rooms/draw.js
+#: How long the page rests between two answers, as a multiple of what it waited, and at most, in ms: as it says itself.
+RESTS = re.search(r"REST = (\d+), LONGEST_REST = (\d+);", (STATIC / "rooms" / "draw.js").read_text(encoding="utf-8"))
+REST, LONGEST_REST = map(int, RESTS.groups())
 START, END = "<!-- lab: written by benchmarks/lab.py -->", "<!-- end of lab -->"
 CONFIG = {
     "width": 128, "depth": 1, "activation": "relu", "initialization": "he", "optimizer": "sgd", "rate": 0.1,
@@ -42,25 +43,19 @@ def main() -> None:
     """Measure, and write."""
     data = load_dataset("auto")
     lab = Lab(load_model(SHIPPED_MODEL), data, "shipped")
-    listener = _listen("127.0.0.1", 0)
-    place = f"127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(make_app(lab, {place}), log_level="error", access_log=False, lifespan="off"))
-    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
-    while not server.started:
-        time.sleep(0.01)
     drawing = 255 - np.pad(data.train_images[0].repeat(4, axis=0).repeat(4, axis=1), 14)
-    strokes(place, drawing, 20, "warm-up")
-    alone = strokes(place, drawing, 200, "alone")
-    with multiprocessing.get_context("spawn").Pool(1) as elsewhere:  # a class doesn't think on the teacher's machine
-        crowd = elsewhere.apply(draw_at_once, (place, drawing))
-    found = {
-        "stroke_ms": percentiles(alone),
-        "crowd_ms": percentiles(crowd),
-        "visitors": VISITORS,
-        **training(data),
-        **page(place),
-    }
-    server.should_exit = True
+    with serving(lab) as place:
+        strokes(place, drawing, 20, "warm-up")
+        alone = strokes(place, drawing, 200, "alone")
+        with multiprocessing.get_context("spawn").Pool(1) as elsewhere:  # a class has machines of its own
+            crowd = elsewhere.apply(draw_at_once, (place, drawing))
+        found = {
+            "stroke_ms": percentiles(alone),
+            "crowd_ms": percentiles(crowd),
+            "visitors": VISITORS,
+            **training(data),
+            **page(place),
+        }
     (DOCS / "lab.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
     text = (DOCS / "lab.md").read_text(encoding="utf-8")

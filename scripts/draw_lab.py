@@ -6,18 +6,14 @@ Needs Chromium and the extra `lab`, and MNIST where `load_dataset` finds it.
 """
 
 import shutil
-import threading
-import time
 from pathlib import Path
 
-import uvicorn
 from playwright.sync_api import Page, sync_playwright
 
 from chainrule.data.datasets import load_dataset
 from chainrule.files.model_file import SHIPPED_MODEL, load_model
 from chainrule.lab.answers import Lab
-from chainrule.lab.app import make_app
-from chainrule.lab.serve import _listen
+from chainrule.lab.serve import serving
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 DESK = {"viewport": {"width": 1180, "height": 800}}
@@ -31,14 +27,8 @@ SEVEN = ((0.28, 0.25), (0.72, 0.25), (0.62, 0.45), (0.52, 0.62), (0.45, 0.8))
 
 def main() -> None:
     """Serve, visit every room, and take its picture."""
-    listener = _listen("127.0.0.1", 0)
-    place = f"127.0.0.1:{listener.getsockname()[1]}"
-    app = make_app(Lab(load_model(SHIPPED_MODEL), load_dataset("auto"), "the one that ships"), {place})
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
-    while not server.started:
-        time.sleep(0.01)
-    with sync_playwright() as playwright:
+    lab = Lab(load_model(SHIPPED_MODEL), load_dataset("auto"), "the one that ships")
+    with serving(lab) as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for mode, options in MODES.items():
             page = browser.new_context(**options).new_page()
@@ -48,7 +38,6 @@ def main() -> None:
                 act(page)
                 page.screenshot(path=PICTURES / f"lab-{room}-{mode}.png", full_page=mode != "phone")
         browser.close()
-    server.should_exit = True
 
 
 def draw_a_seven(page: Page) -> None:

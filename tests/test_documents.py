@@ -86,6 +86,16 @@ def test_the_readmes_speeds_are_the_medians_of_the_recorded_benchmarks():
         assert words in read("README.md")
 
 
+def test_the_readme_says_of_the_doctor_and_of_photos_what_their_pages_say():
+    found = json.loads(read("docs/museum.json"))["figures"]
+    named = f"{100 * found['named'] / found['broken']:.1f} % named first"
+    for words in (f"{found['found']} of {found['broken']} programs, {named}", f"on {found['correct']} right ones"):
+        assert words in read("README.md")
+    assert found["false_alarms"] == 0
+    photos = re.search(r"(\d+\.\d) %", read("docs/photos.md"))[0]
+    assert f"| {photos} of 400 right |" in read("README.md")
+
+
 def ratios(theirs, ours):
     return [a / b for a, b in zip(theirs, ours, strict=True)]
 

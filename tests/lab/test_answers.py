@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -178,6 +180,22 @@ def test_twins_start_alike_and_the_doctor_has_a_word(lab, bug):
     assert DOCTOR[bug] in " ".join(found["doctor"])
     if bug in ("all-zero weights", "rate too large"):
         assert found["sick"]["accuracy"] < found["healthy"]["accuracy"]
+
+
+def test_twins_are_judged_by_images_that_neither_learned_from(lab):
+    found = twins.run_twins(lab.data, "factor of 2", 0)
+    count = min(twins.IMAGES, len(lab.data.train_images))
+    assert found["healthy"]["unseen"] == found["sick"]["unseen"] == count - 3 * count // 4
+    less = replace(lab.data, test_images=None, test_labels=None)  # as Kaggle's train.csv
+    assert twins.run_twins(less, "factor of 2", 0) == found
+
+
+def test_twins_refuse_what_is_unlike_mnist(lab):
+    small = replace(lab.data, train_images=lab.data.train_images[:, :8, :8])
+    letters = replace(lab.data, train_labels=lab.data.train_labels + 1)
+    for data in (small, letters):
+        with pytest.raises(InputError, match=r"ten classes, from 28 × 28 pixels.*--data mnist"):
+            twins.run_twins(data, "factor of 2", 0)
 
 
 def test_a_bug_that_is_not_there_is_refused(lab):

@@ -14,6 +14,8 @@ How it works, from the bottom up:
     binding.py         calls a stranger's function with what its arguments are named for
     programs.py        init, forward, backward and update of a file, as one function of θ
     pieces.py          softmax, one_hot, activations and initialisation, each on its own
+    layers.py          classes with a forward and a backward of their own
+    rehearsal.py       what right gradients do not show: one image alone, how it starts, twenty examples
     child.py           all of that in a process of its own, with limits on time, memory and files
 """
 

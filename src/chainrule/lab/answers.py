@@ -49,9 +49,8 @@ class Lab:
     @functools.cached_property
     def gallery(self) -> tuple[Array, Array]:
         """Training images as rows in [0, 1], and half of each one's squared length."""
-        rows = (
-            pictures_of(self.data)[0][:_NEAREST].reshape(-1, np.prod(self.model.preparation.shape)).astype(np.float32)
-        )
+        images = pictures_of(self.data)[0][:_NEAREST]
+        rows = images.reshape(len(images), -1).astype(np.float32)
         rows /= 255
         return rows, 0.5 * (rows**2).sum(axis=1)
 
@@ -89,8 +88,8 @@ class Lab:
         }
 
 
-def pictures_of(data: Dataset) -> tuple[Array, Array, Array, Array]:
-    """Training images and labels, and test images and labels, or the training's where there are none.
+def pictures_of(data: Dataset) -> tuple[Array, Array]:
+    """Training images and labels.
 
     Raises
     ------
@@ -99,24 +98,24 @@ def pictures_of(data: Dataset) -> tuple[Array, Array, Array, Array]:
     """
     if data.train_images is None or data.train_labels is None:
         raise InputError("The lab needs data that fits into memory; this is read in pieces.")
-    if data.test_images is None or data.test_labels is None:
-        return data.train_images, data.train_labels, data.train_images, data.train_labels
-    return data.train_images, data.train_labels, data.test_images, data.test_labels
+    return data.train_images, data.train_labels
 
 
 def test_image(lab: Lab, number: int | None) -> Json:
-    """The test image of that number; of no number, the surest mistake.
+    """The test image of that number; of no number, the surest mistake. Where there are none, a training image.
 
     Raises
     ------
     InputError
         If there is no such image.
     """
-    _, _, images, labels = pictures_of(lab.data)
+    images, labels = lab.data.test_images, lab.data.test_labels
+    if images is None or labels is None:
+        images, labels = pictures_of(lab.data)
     if number is None:
         number = lab.mistakes[0]["index"] if lab.mistakes else 0
     if not 0 <= number < len(images):
-        raise InputError(f"There is no test image {number}; they are numbered from 0 to {len(images) - 1}.")
+        raise InputError(f"There is no image {number}; they are numbered from 0 to {len(images) - 1}.")
     return {"test": number, "label": int(labels[number]), "pixels": images[number].reshape(-1).tolist()}
 
 
@@ -190,7 +189,7 @@ def pixel_votes(model: Model, image: Array, label: int) -> Array:
 def nearest(lab: Lab, image: Array) -> list[Json]:
     """The training images at the smallest distance."""
     rows, half_squares = lab.gallery
-    images, labels, _, _ = pictures_of(lab.data)
+    images, labels = pictures_of(lab.data)
     x = image.reshape(-1).astype(np.float32) / 255
     distance = half_squares - rows @ x
     chosen = np.argsort(distance)[:_NEIGHBOURS]

@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,30 @@ def serve(lab: Lab, host: str, port: int, *, browser: bool, say: Callable[[str],
         threading.Timer(0.6, _open, (shown, say)).start()
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
         server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def serving(lab: Lab) -> Iterator[str]:
+    """Serve from a thread on a free port of this machine, for tests, benchmarks and pictures; "host:port" it is."""
+    import uvicorn
+
+    from chainrule.lab.app import make_app
+    from chainrule.lab.trainings import Trainings
+
+    listener = _listen(LOOPBACK, 0)
+    place = f"{LOOPBACK}:{listener.getsockname()[1]}"
+    trainings = Trainings(lab.data)
+    app = make_app(lab, {place}, trainings=trainings)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield place
+    finally:
+        trainings.end_all()
+        server.should_exit = True
+        thread.join(5)
+        listener.close()
 
 
 def _server(config: uvicorn.Config, trainings: Trainings) -> uvicorn.Server:

@@ -108,7 +108,7 @@ class LiveTraining:
         self._measured: Json = {}
         self._gradients: list[Json] = []
         self.data = data.name or "mnist"
-        images, labels, _, _ = pictures_of(data)
+        images, labels = pictures_of(data)
         self._some = self.training.preparation.transform(images[:_SOME]).astype(self.training.network.dtype)
         held_out = self.training.validation_rows
         self._held_out = (images[held_out], labels[held_out]) if held_out is not None and len(held_out) else None

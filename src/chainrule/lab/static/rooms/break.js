@@ -15,9 +15,9 @@ export function enter(main, query) {
       const found = await ask("/api/twins", { bug: bug.value, seed: Number(seed.value) });
       holder.replaceChildren();
       const chart = plot(holder, ["healthy", "sick"], ["--for", "--against"], ["step", "loss"]);
-      chart.setData([found.healthy.losses.map((_, i) => 6 * i), found.healthy.losses, found.sick.losses]);
+      chart.setData([found.healthy.losses.map((_, i) => found.every * i), found.healthy.losses, found.sick.losses]);
       const lost = found.sick.losses.at(-1) === null ? ", and its loss is no number any more" : "";
-      result.replaceChildren(make("p", {}, "Of 1,000 test images right: ", make("span.for", {}, `healthy ${percent(found.healthy.accuracy)}`), ", ", make("span.against", {}, `sick ${percent(found.sick.accuracy)}`), `${lost}. Sick: ${found.bug}.`),
+      result.replaceChildren(make("p", {}, `Right of ${found.healthy.unseen.toLocaleString("en")} images that neither learned from: `, make("span.for", {}, `healthy ${percent(found.healthy.accuracy)}`), ", ", make("span.against", {}, `sick ${percent(found.sick.accuracy)}`), `${lost}. Sick: ${found.bug}.`),
         ...found.lines.map((l) => make("p.formula.diff", {}, make("del", {}, l.before), make("br"), make("ins", {}, l.after))),
         make("h3", {}, "The doctor says, of this program"), ...found.doctor.map((line) => make("p.said", {}, line)));
     } catch (error) { say(error.message); }

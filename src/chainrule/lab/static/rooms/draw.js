@@ -48,9 +48,7 @@ export function enter(main, query, shared) {
     paintSigned(votes, found.votes, side, side);
     const names = { grey: "your drawing", ground: "the paper", ink: "the ink", strokes: "the strokes" };
     if (!found.stages) return; // the pen is down: the rest comes when it is lifted
-    stages.replaceChildren(...found.stages.map((s) => {
-      return make("figure", {}, make("img", { src: s.png, alt: names[s.name], width: 84 }), make("figcaption", {}, names[s.name]));
-    }), picture(found.pixels, side, `${side} × ${side}`, 84));
+    stages.replaceChildren(...found.stages.map((s) => make("figure", {}, make("img", { src: s.png, alt: names[s.name], width: 84 }), make("figcaption", {}, names[s.name]))), picture(found.pixels, side, `${side} × ${side}`, 84));
     nearest.replaceChildren(...found.nearest.map((n) => picture(n.pixels, side, `a ${n.label}`, 56)));
     carry.replaceChildren(make("a", { href: "#look" }, "Look inside with it"), make("a", { href: "#step" }, "Step through it"));
   }
