@@ -17,7 +17,7 @@ from PIL import Image
 from chainrule.cli import main
 from chainrule.files.model_file import load_model
 from chainrule.lab import guards
-from chainrule.lab.trainings import LiveTraining, command_line, recipe_of
+from chainrule.lab.trainings import LiveTraining, _histogram, command_line, recipe_of
 
 SESSION = "a-session-of-tests"
 CONFIG = {
@@ -223,6 +223,15 @@ def test_without_a_training_there_is_nothing_to_save(ask):
     status, _, body = ask("GET", "/api/train/save?session=nobody-at-all", **{"x-session": ""})
     assert status == 400
     assert "no training" in json.loads(body)["error"]
+
+
+def test_a_histogram_has_the_ends_of_all_values_and_none_where_they_are_no_numbers():
+    values = np.linspace(-1, 2, 30_001)
+    found = _histogram(values)
+    assert (found["from"], found["to"]) == (-1, 2)
+    assert 9_000 < sum(found["counts"]) < 11_000
+    assert max(found["counts"]) - min(found["counts"]) <= 1
+    assert _histogram(np.array([0.0, np.nan]))["from"] is None
 
 
 def test_settings_become_a_recipe():

@@ -24,7 +24,7 @@ from chainrule.recipes import GENTLE, Recipe, find_recipe, start
 Json = dict[str, Any]
 
 MOST, IDLE_SECONDS = 4, 300.0
-_UNITS, _BINS, _SOME = 24, 24, 500
+_UNITS, _BINS, _SOME, _COUNTED, _CONFUSED = 24, 24, 200, 10_000, 2_000
 _SECONDS_BETWEEN = 0.25
 
 
@@ -111,6 +111,7 @@ class LiveTraining:
         images, labels = pictures_of(data)
         self._some = self.training.preparation.transform(images[:_SOME]).astype(self.training.network.dtype)
         held_out = self.training.validation_rows
+        held_out = None if held_out is None else held_out[:_CONFUSED]
         self._held_out = (images[held_out], labels[held_out]) if held_out is not None and len(held_out) else None
         self._publish(None)
         threading.Thread(target=self._work, daemon=True).start()
@@ -235,8 +236,13 @@ class LiveTraining:
 
 
 def _histogram(values: Any) -> Json:
-    counts, edges = np.histogram(values, bins=_BINS)
-    return {"counts": counts.tolist(), "from": float(edges[0]), "to": float(edges[-1])}
+    """Of some ten thousand of the values, evenly spread: the training waits meanwhile. The ends are those of all."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):  # it diverges, and the next step will say so
+        return {"counts": [0] * _BINS, "from": None, "to": None}
+    some = values.reshape(-1)[:: max(1, values.size // _COUNTED)]
+    counts, _ = np.histogram(some, bins=_BINS, range=(low, high))
+    return {"counts": counts.tolist(), "from": low, "to": high}
 
 
 def _ends_of_layers(network: Network) -> list[int]:

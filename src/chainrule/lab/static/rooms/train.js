@@ -52,7 +52,7 @@ export function enter(main, query, shared) {
     confusion.replaceChildren(make("tr", {}, make("th"), ...counts.map((_, k) => make("th", { scope: "col" }, String(k)))), ...counts.map((row, i) => make("tr", {}, make("th", { scope: "row" }, String(i)), ...row.map((n, j) => cell(n, i, j)))));
   }
   function drawHistogram(h, caption) {
-    const c = make("canvas", { width: 120, height: 50, role: "img", "aria-label": caption }), pen = c.getContext("2d"), most = Math.max(...h.counts);
+    const c = make("canvas", { width: 120, height: 50, role: "img", "aria-label": caption }), pen = c.getContext("2d"), most = Math.max(1, ...h.counts);
     pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
     h.counts.forEach((n, i) => pen.fillRect(i * 5, 50 - 48 * n / most, 4, 48 * n / most));
     return make("figure", {}, c, make("figcaption", {}, `${caption}: ${number(h.from, 2)} to ${number(h.to, 2)}`));
